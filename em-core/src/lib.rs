@@ -1,0 +1,1 @@
+//! Domain, ports, pure state machines and engine of the Experiment Manager.

@@ -1,0 +1,1 @@
+//! Open-model HTTP load generator of the Experiment Manager.

@@ -1,0 +1,1 @@
+//! Local targets of the Experiment Manager: process, command, observe, simulated.

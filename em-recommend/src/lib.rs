@@ -1,0 +1,1 @@
+//! Search of the Experiment Manager: grid, Latin hypercube, Gaussian process.

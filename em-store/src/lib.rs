@@ -1,0 +1,1 @@
+//! Durable journal and raw data of the Experiment Manager.

@@ -1,0 +1,1 @@
+//! Statistics of the Experiment Manager: pure, synchronous, no I/O.
