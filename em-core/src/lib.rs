@@ -1,3 +1,4 @@
 //! Domain, ports, pure state machines and engine of the Experiment Manager.
 
+pub mod expression;
 pub mod value;
