@@ -1,1 +1,36 @@
 //! Open-model HTTP load generator of the Experiment Manager.
+//!
+//! Requests go out when they are *due*, whatever the target does; what a user waits is counted
+//! from the due time. So a target that stalls shows it, instead of slowing its own load down.
+//! A [`Run`] is one stretch of load: [`Profile`] and [`Arrivals`] make the [`Schedule`], a thread
+//! of its own keeps the time, another one sends over keep-alive connections, and results come
+//! as [`Batch`]es with exact counts and mergeable distributions.
+//!
+//! Not here: judging the numbers (`em-summarize`), deploying what is loaded (`em-local`,
+//! `em-kube`). TLS and HTTP/2 are not spoken yet.
+
+mod batch;
+mod connection;
+mod counts;
+mod dispatcher;
+mod moment;
+mod null_server;
+mod outcome;
+mod pacer;
+mod profile;
+mod recorder;
+mod recording;
+mod request;
+mod run;
+mod schedule;
+
+pub use batch::{Batch, PackedTimes, Times};
+pub use counts::Counts;
+pub use moment::Moment;
+pub use null_server::NullServer;
+pub use outcome::ErrorClass;
+pub use profile::{Phase, Profile, ProfileError};
+pub use recording::{Exact, Packed, Recording, RecordingError};
+pub use request::{Destination, LookupError, RequestError, RequestTemplate};
+pub use run::{Progress, Run, RunError, RunPlan};
+pub use schedule::{Arrivals, Schedule};

@@ -1,0 +1,263 @@
+//! The driver's own thread: takes due times off the ring, sends, and records.
+//!
+//! One current-thread runtime, so nothing here is shared between threads and no lock is taken
+//! on the way of a request. A request goes to the connection that became idle last; when none
+//! is idle, to a new one, until as many are in flight as the cap allows; what is due beyond
+//! that is dropped and counted.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::connection::{Connection, ExchangeError};
+use crate::moment::{Moment, thread_cpu_time};
+use crate::outcome::{ErrorClass, Finished};
+use crate::pacer::PacerGauges;
+use crate::recorder::{OpenBatch, Recorder};
+use crate::request::Destination;
+
+/// One request on its way.
+#[derive(Debug, Clone, Copy)]
+struct Assignment {
+    batch: usize,
+    due: Moment,
+    sent: Moment,
+}
+
+/// Where an idle worker waits for its next request.
+#[derive(Debug, Default)]
+struct Slot {
+    next: Cell<Option<Assignment>>,
+    filled: Notify,
+}
+
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    destination: Destination,
+    in_flight_cap: u64,
+    timeout: Duration,
+    gauges: Arc<PacerGauges>,
+    recorder: RefCell<Recorder>,
+    complete: RefCell<Vec<OpenBatch>>,
+    idle: RefCell<Vec<Rc<Slot>>>,
+    connects: Cell<usize>,
+    /// Since when every connection has been refused.
+    refused_since: Cell<Option<Moment>>,
+    stage: Cell<Stage>,
+    drained: Notify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// Nothing is sent any more; what is in flight may still end. No batch begins.
+    Draining,
+    /// The books are closed: what ends now was already counted as unfinished.
+    Closed,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        destination: Destination,
+        limits: (u64, Duration),
+        gauges: Arc<PacerGauges>,
+        recorder: Recorder,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            destination,
+            in_flight_cap: limits.0,
+            timeout: limits.1,
+            gauges,
+            recorder: RefCell::new(recorder),
+            complete: RefCell::default(),
+            idle: RefCell::default(),
+            connects: Cell::new(0),
+            refused_since: Cell::new(None),
+            stage: Cell::new(Stage::Serving),
+            drained: Notify::new(),
+        })
+    }
+
+    /// Sends the request that is due, or drops it.
+    pub(crate) fn take(self: &Rc<Self>, due: Moment) {
+        let now = Moment::now();
+        self.let_pass(now);
+        let mut recorder = self.recorder.borrow_mut();
+        if recorder.in_flight() >= self.in_flight_cap {
+            recorder.dropped(due);
+            return;
+        }
+        let next = Assignment {
+            batch: recorder.sent(due, now),
+            due,
+            sent: now,
+        };
+        let idle = self.idle.borrow_mut().pop();
+        if let Some(slot) = idle {
+            slot.next.set(Some(next));
+            slot.filled.notify_one();
+        } else {
+            tokio::task::spawn_local(Rc::clone(self).work(next));
+        }
+    }
+
+    /// What must happen even when no request comes: batches end, and requests that found the
+    /// ring full are counted.
+    pub(crate) fn tick(&self) {
+        let now = Moment::now();
+        let overflowed = self.gauges.take_overflowed();
+        if overflowed > 0 {
+            self.recorder.borrow_mut().dropped_n(now, overflowed);
+        }
+        self.settle(now);
+    }
+
+    /// The batches that have become complete since the last call.
+    pub(crate) fn take_complete(&self) -> Vec<OpenBatch> {
+        self.complete.take()
+    }
+
+    /// For how long every connection has been refused; tries one when in doubt.
+    pub(crate) fn refused_for(self: &Rc<Self>) -> Option<Duration> {
+        let since = self.refused_since.get()?;
+        // At a low rate the next request may be far away, so the driver asks by itself.
+        let this = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let _ = this.open().await;
+        });
+        Some(Moment::now().since(since))
+    }
+
+    /// Waits until nothing is in flight, at most for `grace`; no batch begins meanwhile.
+    pub(crate) async fn drain(&self, grace: Duration) {
+        self.stage.set(Stage::Draining);
+        let all_ended = async {
+            while self.recorder.borrow().in_flight() > 0 {
+                self.drained.notified().await;
+            }
+        };
+        // What is still out is counted as unfinished.
+        let _ = timeout(grace, all_ended).await;
+    }
+
+    /// Ends the last batch at `ended` and gives up what is in flight.
+    pub(crate) fn close(&self, ended: Moment) -> Vec<OpenBatch> {
+        let overflowed = self.gauges.take_overflowed();
+        self.recorder.borrow_mut().dropped_n(ended, overflowed);
+        self.stage.set(Stage::Closed);
+        let mut batches = self.complete.take();
+        batches.extend(self.recorder.borrow_mut().close(ended, self.cpu()));
+        batches
+    }
+
+    /// The life of one connection.
+    async fn work(self: Rc<Self>, first: Assignment) {
+        let slot = Rc::new(Slot::default());
+        let mut connection = None;
+        let mut current = first;
+        loop {
+            let result = self.serve(&mut connection).await;
+            self.finish(current, result);
+            if connection.is_none() {
+                return;
+            }
+            self.idle.borrow_mut().push(Rc::clone(&slot));
+            current = loop {
+                slot.filled.notified().await;
+                if let Some(next) = slot.next.take() {
+                    break next;
+                }
+            };
+        }
+    }
+
+    /// One request with its time-out. Leaves a connection behind only if it can be used again.
+    async fn serve(&self, connection: &mut Option<Connection>) -> Result<(), ErrorClass> {
+        let result = timeout(self.timeout, self.exchange(connection)).await;
+        let result = result.unwrap_or(Err(ErrorClass::Timeout));
+        if !matches!(result, Ok(()) | Err(ErrorClass::Status)) {
+            *connection = None;
+        }
+        result
+    }
+
+    async fn exchange(&self, connection: &mut Option<Connection>) -> Result<(), ErrorClass> {
+        let template = &self.destination.request;
+        if let Some(open) = connection
+            && open.is_reusable().await
+        {
+            match open.exchange(template).await {
+                Ok(()) => return Ok(()),
+                Err(ExchangeError::Failed(class)) => return Err(class),
+                Err(ExchangeError::Unsent) => {}
+            }
+        }
+        let fresh = connection.insert(self.open().await?);
+        match fresh.exchange(template).await {
+            Ok(()) => Ok(()),
+            Err(ExchangeError::Failed(class)) => Err(class),
+            Err(ExchangeError::Unsent) => Err(ErrorClass::Broken),
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, ErrorClass> {
+        let turn = self.connects.get();
+        self.connects.set(turn.wrapping_add(1));
+        let addresses = &self.destination.addresses;
+        let opened = Connection::open(addresses[turn % addresses.len()]).await;
+        match &opened {
+            Ok(_) => self.refused_since.set(None),
+            Err(ErrorClass::Refused) if self.refused_since.get().is_none() => {
+                self.refused_since.set(Some(Moment::now()));
+            }
+            Err(_) => {}
+        }
+        opened
+    }
+
+    fn finish(&self, request: Assignment, result: Result<(), ErrorClass>) {
+        if self.stage.get() == Stage::Closed {
+            return;
+        }
+        let done = Moment::now();
+        self.let_pass(done);
+        if result.is_ok() {
+            self.refused_since.set(None);
+        }
+        let Assignment { batch, due, sent } = request;
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.finished(Finished {
+            batch,
+            due,
+            sent,
+            done,
+            result,
+        });
+        if recorder.in_flight() == 0 {
+            self.drained.notify_one();
+        }
+    }
+
+    /// Begins the next batch if it is time.
+    fn let_pass(&self, now: Moment) {
+        if self.recorder.borrow().has_ended(now) {
+            self.settle(now);
+        }
+    }
+
+    fn settle(&self, now: Moment) {
+        if self.stage.get() != Stage::Serving {
+            return;
+        }
+        let complete = self.recorder.borrow_mut().advance(now, self.cpu());
+        self.complete.borrow_mut().extend(complete);
+    }
+
+    fn cpu(&self) -> Duration {
+        thread_cpu_time() + self.gauges.cpu_time()
+    }
+}
