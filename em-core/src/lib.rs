@@ -1,4 +1,5 @@
 //! Domain, ports, pure state machines and engine of the Experiment Manager.
 
 pub mod expression;
+pub mod template;
 pub mod value;
