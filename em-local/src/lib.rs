@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod cgroup;
 pub mod cores;
+pub mod fitness;
 pub mod guard;
 pub mod launch;
 pub mod lock;

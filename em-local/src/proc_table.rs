@@ -23,6 +23,8 @@ pub struct ProcStat {
     pub user_ticks: u64,
     /// CPU time in kernel mode, in clock ticks.
     pub system_ticks: u64,
+    /// CPU time of children that ended and were waited for, in clock ticks.
+    pub children_ticks: u64,
     /// When the process started, in clock ticks since boot: tells a reused id from the old one.
     pub started_ticks: u64,
     /// Resident memory in pages.
@@ -125,6 +127,7 @@ fn parse(line: &str) -> Option<ProcStat> {
         group: id(2)?,
         user_ticks: number(11)?,
         system_ticks: number(12)?,
+        children_ticks: number(13)? + number(14)?,
         started_ticks: number(19)?,
         resident_pages: number(21)?,
     })
@@ -143,6 +146,7 @@ mod tests {
             group: pid,
             user_ticks: 0,
             system_ticks: 0,
+            children_ticks: 0,
             started_ticks: 0,
             resident_pages: 0,
         }
@@ -150,14 +154,17 @@ mod tests {
 
     #[test]
     fn a_name_with_blanks_and_parentheses_is_read() {
-        let line = "42 (odd) name (x)) S 7 42 42 0 -1 4194560 1 2 3 4 11 12 0 0 20 0 1 0 999 1000 55 18446744073709551615";
+        let line = "42 (odd) name (x)) S 7 42 42 0 -1 4194560 1 2 3 4 11 12 5 6 20 0 1 0 999 1000 55 18446744073709551615";
         let read = parse(line).unwrap();
         assert_eq!(read.name, "odd) name (x)");
         assert_eq!(
             (read.pid, read.parent, read.group, read.state),
             (42, 7, 42, 'S')
         );
-        assert_eq!((read.user_ticks, read.system_ticks), (11, 12));
+        assert_eq!(
+            (read.user_ticks, read.system_ticks, read.children_ticks),
+            (11, 12, 11)
+        );
         assert_eq!((read.started_ticks, read.resident_pages), (999, 55));
     }
 
