@@ -1,0 +1,159 @@
+//! What was seen, and what is said about it.
+//!
+//! Observations are labelled by cycle, summarised per iteration, evaluated per block and compared
+//! over blocks. A number that is not known is absent, with a reason; never 0 and never NaN.
+
+mod collected;
+mod history;
+mod statistic;
+mod summary;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::CycleNo;
+
+pub use collected::{Batch, Collected, Cycle, CycleState, Labelled, Steadiness};
+pub use history::{
+    Block, Comparison, ConstraintHistory, ConstraintState, ConstraintVerdict, Enough, History,
+    Judgement, Quantity, TrialLevel, Verdict, VerdictKind,
+};
+pub use statistic::{Statistic, StatisticError};
+pub use summary::{Estimate, Interval, MetricSummary, Replication, Summary};
+
+/// A span of time, from `start` to `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end, not before the start.
+    pub end: Timestamp,
+}
+
+impl Window {
+    /// Its length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.end.duration_since(self.start).as_secs_f64()
+    }
+
+    /// Whether it holds the instant; the end does not belong to it.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+
+    /// Whether it lies wholly within another.
+    pub fn within(&self, other: &Self) -> bool {
+        other.start <= self.start && self.end <= other.end
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} .. {}", self.start, self.end)
+    }
+}
+
+/// What was seen of one metric over one stretch of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "form", rename_all = "snake_case")]
+pub enum Observed {
+    /// Values at instants, all finite, in order of time.
+    Values {
+        /// The values.
+        points: Vec<TimedValue>,
+    },
+    /// How much a counter grew.
+    Counter {
+        /// Its increase; a lower bound where there were resets.
+        increase: f64,
+        /// Over how many seconds.
+        seconds: f64,
+        /// Resets in between.
+        resets: u32,
+    },
+    /// A distribution, as an HDR histogram.
+    Histogram(HistogramBlob),
+    /// A distribution, as increases of cumulative buckets.
+    Buckets {
+        /// Upper bounds, growing; the last may be infinite, written as none.
+        bounds: Vec<Option<f64>>,
+        /// Cumulative counts.
+        counts: Vec<f64>,
+        /// Sum of all values, where it is known.
+        sum: Option<f64>,
+        /// Resets in between.
+        resets: u32,
+    },
+}
+
+/// A finite value at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimedValue {
+    /// When.
+    pub at: Timestamp,
+    /// What, in the metric's base unit.
+    pub value: f64,
+}
+
+/// An HDR histogram in the V2 wire form without compression, with what its cells do not keep.
+///
+/// `unit` is the value of one count step in the metric's base unit: 1e-9 for a histogram that
+/// counts nanoseconds of a metric in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistogramBlob {
+    /// Base units per step.
+    pub unit: f64,
+    /// Recorded values.
+    pub count: u64,
+    /// Exact least value in base units; none where there is none.
+    pub min: Option<f64>,
+    /// Exact greatest value in base units; none where there is none.
+    pub max: Option<f64>,
+    /// Exact sum in base units.
+    pub sum: f64,
+    /// Exact sum of squares in base units.
+    pub sum_of_squares: f64,
+    /// The histogram.
+    #[serde(with = "base64_bytes")]
+    pub encoded: Vec<u8>,
+}
+
+mod base64_bytes {
+    use super::{BASE64, Deserialize, Engine as _};
+    use serde::{Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        BASE64.decode(text).map_err(D::Error::custom)
+    }
+}
+
+/// What was seen of one metric in one iteration: the kept stretches, each with its cycle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observations {
+    /// Stretches in order of time.
+    pub kept: Vec<Kept>,
+    /// Where kept stretches come from: a window of one deployment, or whole deployments.
+    pub replication: Replication,
+}
+
+/// One kept stretch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The cycle it belongs to.
+    pub cycle: CycleNo,
+    /// Its batch.
+    pub batch: u32,
+    /// When.
+    pub window: Window,
+    /// What was seen.
+    pub observed: Observed,
+}

@@ -1,0 +1,106 @@
+//! Where metrics come from.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::OpContext;
+use crate::fault::Fault;
+use crate::observe::Window;
+
+/// A source of metric data.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[async_trait]
+pub trait Datasource: Debug + Send + Sync + 'static {
+    /// Reach, credentials, version, clock skew.
+    async fn probe(&self, cx: &OpContext) -> Result<Health, Fault>;
+
+    /// Whether the source accepts the query, and what it would answer now.
+    async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault>;
+
+    /// Labelled series over a window, as they are.
+    async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault>;
+
+    /// How a source without history wants to be looked at. None: it has history.
+    fn sampling(&self) -> Option<Sampling> {
+        None
+    }
+
+    /// One look, now. Only sources without history are asked.
+    async fn sample(&self, cx: &OpContext, asked: &Asked) -> Result<Answer, Fault> {
+        let now = cx.deadline;
+        self.query(cx, asked, Window { start: now, end: now }).await
+    }
+}
+
+/// A query with every placeholder filled in, for one iteration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Asked {
+    /// The query in the source's own language.
+    pub text: String,
+    /// Where the source itself is, where that depends on the iteration (`{{address}}`).
+    pub endpoint: Option<String>,
+}
+
+/// How a source without history is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sampling {
+    /// Time between two looks.
+    pub every: Duration,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The source's version, where it tells.
+    pub version: Option<String>,
+    /// Its clock minus ours, in milliseconds, where it tells.
+    pub clock_skew_ms: Option<i64>,
+}
+
+/// What a source says about a query before it is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validation {
+    /// Series it would answer now. None: only known while the target runs.
+    pub series: Option<u64>,
+    /// What is worth knowing.
+    pub warnings: Vec<String>,
+}
+
+/// Labels of one series.
+pub type Labels = BTreeMap<String, String>;
+
+/// What a source answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The series as they are, gaps and all.
+    pub series: Vec<Series>,
+    /// The window that the answer is about.
+    pub window: Window,
+    /// What the source warned of.
+    pub warnings: Vec<String>,
+    /// Questions it took.
+    pub tries: u32,
+}
+
+/// One labelled series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Its labels, the metric name among them as `__name__`.
+    pub labels: Labels,
+    /// Its points in order of time.
+    pub points: Vec<Point>,
+}
+
+/// One point of a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// When.
+    pub at: Timestamp,
+    /// What. May be NaN or infinite: that is for the fold to judge.
+    pub value: f64,
+}

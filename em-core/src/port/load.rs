@@ -1,0 +1,167 @@
+//! Who makes the load.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Address, OpContext};
+use crate::fault::Fault;
+use crate::id::{MetricName, TunableName};
+use crate::observe::{Observed, Window};
+use crate::plan::LoadSpec;
+use crate::value::{Unit, Value};
+
+/// A maker of load. Acts are keyed by iteration: starting twice under one key is one load.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[async_trait]
+pub trait LoadDriver: Debug + Send + Sync + 'static {
+    /// Whether the load can be made as planned; looks only.
+    async fn check(&self, cx: &OpContext, plan: &LoadPlan) -> Result<(), Fault>;
+
+    /// Starts it; returns without waiting for steady load.
+    async fn start(
+        &self,
+        cx: &OpContext,
+        plan: &LoadPlan,
+        addresses: &[Address],
+    ) -> Result<(), Fault>;
+
+    /// One look at it.
+    async fn status(&self, cx: &OpContext) -> Result<LoadStatus, Fault>;
+
+    /// Ends it, within a second. Nothing to end = success. What was seen stays readable through
+    /// `report` until the key's iteration is over.
+    async fn stop(&self, cx: &OpContext) -> Result<(), Fault>;
+
+    /// What was seen in the batches from number `from` on. Finished batches only, until `stop`.
+    async fn report(&self, cx: &OpContext, from: u32) -> Result<LoadReport, Fault>;
+
+    /// The metrics of the reports of this plan, with their units: `response_time`, ...
+    fn metrics(&self, spec: &LoadSpec) -> BTreeMap<MetricName, Unit>;
+
+    /// Whether the load goes on when the manager dies.
+    fn outlives_manager(&self) -> bool {
+        false
+    }
+
+    /// Returns when another look is worth it. The default is a tick.
+    async fn changed(&self, cx: &OpContext) {
+        let _ = cx;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The load of one iteration.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LoadPlan {
+    /// What the file says.
+    pub spec: Arc<LoadSpec>,
+    /// What it is for.
+    pub goal: LoadGoal,
+    /// Seed of arrivals; the same for all iterations of a block.
+    pub seed: u64,
+    /// Length of one batch of observations.
+    pub batch: Duration,
+    /// How long the load is planned to last from steady to end; a tool's `{{duration_s}}`.
+    pub duration: Duration,
+    /// Values of the iteration, for templates.
+    pub values: Arc<BTreeMap<TunableName, Value>>,
+    /// Working folder of a tool. None: the driver makes one.
+    pub folder: Option<std::path::PathBuf>,
+}
+
+impl LoadPlan {
+    /// A load without values, for one second batches.
+    pub fn new(spec: Arc<LoadSpec>, goal: LoadGoal, seed: u64, duration: Duration) -> Self {
+        let values = Arc::default();
+        let batch = Duration::from_secs(1);
+        Self { spec, goal, seed, batch, duration, values, folder: None }
+    }
+
+    /// The same with another length of batches.
+    #[must_use]
+    pub fn batch(mut self, batch: Duration) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// The same with the iteration's values.
+    #[must_use]
+    pub fn values(mut self, values: Arc<BTreeMap<TunableName, Value>>) -> Self {
+        self.values = values;
+        self
+    }
+}
+
+/// What a load is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LoadGoal {
+    /// To measure under this absolute rate per second; none: the driver has no rate.
+    Measure {
+        /// Requests per second.
+        rate: Option<f64>,
+    },
+    /// To find the greatest rate that the target sustains; ends by itself within this time.
+    FindCapacity {
+        /// Time at the most.
+        within: Duration,
+    },
+}
+
+/// One look at a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadStatus {
+    /// On its way to the measured phase, or waiting for external load.
+    Ramping,
+    /// In the measured phase.
+    Steady {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Ended as planned.
+    Finished,
+    /// Ended otherwise, or is not to be trusted.
+    Failed {
+        /// Why: `load_absent`, `load_unstable`, `every connection is refused`, ...
+        why: String,
+    },
+}
+
+/// What a load driver saw.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoadReport {
+    /// Batches in order.
+    pub batches: Vec<LoadBatch>,
+    /// Capacity, where it was looked for and found.
+    pub capacity: Option<Capacity>,
+    /// Why numbers of this load should not be trusted; empty = they can be.
+    pub problems: Vec<String>,
+    /// What is worth knowing: send lag, client CPU.
+    pub notes: Vec<String>,
+}
+
+/// What was seen in one batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadBatch {
+    /// Number from 0, without gaps.
+    pub index: u32,
+    /// When.
+    pub window: Window,
+    /// Observations by metric, without the prefix `load.`.
+    pub observed: BTreeMap<MetricName, Observed>,
+}
+
+/// The greatest rate that a target sustained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Requests per second.
+    pub rate: f64,
+    /// What was tried, for people.
+    pub evidence: String,
+}
