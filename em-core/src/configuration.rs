@@ -43,7 +43,11 @@ impl Configuration {
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let mut all = other.0.clone();
-        all.extend(self.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all.extend(
+            self.0
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
         Self(all)
     }
 

@@ -66,7 +66,12 @@ impl Fault {
             | FaultKind::Malformed
             | FaultKind::Cancelled => Retry::Never,
         };
-        Self { kind, retry, message: message.into(), source: None }
+        Self {
+            kind,
+            retry,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// The same with its cause.
@@ -97,7 +102,9 @@ impl fmt::Display for Fault {
 
 impl Error for Fault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
     }
 }
 
@@ -119,10 +126,16 @@ mod tests {
     #[test]
     fn a_chain_names_every_cause_once() {
         let io = std::io::Error::other("disk on fire");
-        let fault = Fault::new(FaultKind::Unavailable, "failed to append to iteration/a/t1/i2")
-            .caused_by(io);
+        let fault = Fault::new(
+            FaultKind::Unavailable,
+            "failed to append to iteration/a/t1/i2",
+        )
+        .caused_by(io);
         assert_eq!(fault.to_string(), "failed to append to iteration/a/t1/i2");
-        assert_eq!(fault.chain(), "failed to append to iteration/a/t1/i2: disk on fire");
+        assert_eq!(
+            fault.chain(),
+            "failed to append to iteration/a/t1/i2: disk on fire"
+        );
         assert_eq!(fault.retry, Retry::Later);
     }
 }

@@ -192,13 +192,18 @@ impl FromStr for Epoch {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let parts = text.split_once('.').and_then(|(store, counter)| {
-            Some(Self { store: store.to_owned(), counter: counter.parse().ok()? })
+            Some(Self {
+                store: store.to_owned(),
+                counter: counter.parse().ok()?,
+            })
         });
-        parts.filter(|epoch| !epoch.store.is_empty()).ok_or_else(|| NameError {
-            name: text.to_owned(),
-            kind: "an epoch",
-            rule: "STORE.COUNTER",
-        })
+        parts
+            .filter(|epoch| !epoch.store.is_empty())
+            .ok_or_else(|| NameError {
+                name: text.to_owned(),
+                kind: "an epoch",
+                rule: "STORE.COUNTER",
+            })
     }
 }
 
@@ -316,8 +321,16 @@ impl fmt::Display for OpKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Experiment { experiment, seq } => write!(f, "{experiment}/{seq}"),
-            Self::Hold { experiment, slot, n } => write!(f, "{experiment}/hold/{slot}/{n}"),
-            Self::Iteration { experiment, trial, iteration } => {
+            Self::Hold {
+                experiment,
+                slot,
+                n,
+            } => write!(f, "{experiment}/hold/{slot}/{n}"),
+            Self::Iteration {
+                experiment,
+                trial,
+                iteration,
+            } => {
                 write!(f, "{experiment}/{trial}/{iteration}")
             }
         }
@@ -331,7 +344,11 @@ mod tests {
     #[test]
     fn names_say_the_rule_they_break() {
         let error = "Has Space".parse::<ExperimentName>().unwrap_err();
-        assert!(error.to_string().starts_with("\"Has Space\" is not an experiment name: 1 to 63"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("\"Has Space\" is not an experiment name: 1 to 63")
+        );
         assert!("checkout-latency#2".parse::<ExperimentName>().is_ok());
         assert!("checkout#1".parse::<ExperimentName>().is_err());
         assert!("load.response_time".parse::<MetricName>().is_ok());
@@ -343,9 +360,16 @@ mod tests {
     #[test]
     fn digests_and_epochs_survive_their_text() {
         let digest = Digest::of(b"abc");
-        assert!(digest.to_string().starts_with("ba7816bf8f01cfea414140de5dae2223"));
+        assert!(
+            digest
+                .to_string()
+                .starts_with("ba7816bf8f01cfea414140de5dae2223")
+        );
         assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
-        let epoch = Epoch { store: "00ff".into(), counter: 7 };
+        let epoch = Epoch {
+            store: "00ff".into(),
+            counter: 7,
+        };
         assert_eq!(epoch.to_string().parse::<Epoch>(), Ok(epoch));
         assert!("nothing".parse::<Epoch>().is_err());
     }

@@ -7,8 +7,6 @@ mod experiment;
 mod iteration;
 mod outcome;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,24 +33,26 @@ struct Envelope<E> {
 
 /// Writes an event.
 pub fn encode<E: Serialize>(event: &E, at: Timestamp) -> Entry {
-    let envelope = Envelope { format: EVENT_FORMAT, event };
+    let envelope = Envelope {
+        format: EVENT_FORMAT,
+        event,
+    };
     let body = serde_json::to_string(&envelope).expect("events hold only finite numbers and text");
     Entry { at, body }
 }
 
 /// Reads an event. `Malformed` says which entry of which stream, and why.
-pub fn decode<E: DeserializeOwned>(
-    stream: &StreamId,
-    seq: u64,
-    entry: &Entry,
-) -> Result<E, Fault> {
+pub fn decode<E: DeserializeOwned>(stream: &StreamId, seq: u64, entry: &Entry) -> Result<E, Fault> {
     #[derive(Deserialize)]
     struct Head {
         v: u32,
     }
     let malformed = |source: serde_json::Error| {
-        Fault::new(FaultKind::Malformed, format!("failed to read entry {seq} of {stream}"))
-            .caused_by(source)
+        Fault::new(
+            FaultKind::Malformed,
+            format!("failed to read entry {seq} of {stream}"),
+        )
+        .caused_by(source)
     };
     let head: Head = serde_json::from_str(&entry.body).map_err(malformed)?;
     if head.v > EVENT_FORMAT {
@@ -65,9 +65,4 @@ pub fn decode<E: DeserializeOwned>(
     }
     let envelope: Envelope<E> = serde_json::from_str(&entry.body).map_err(malformed)?;
     Ok(envelope.event)
-}
-
-/// A span between two stamps, never negative: the system's clock may be set back.
-pub(crate) fn between(start: Timestamp, end: Timestamp) -> Duration {
-    Duration::try_from(end.duration_since(start)).unwrap_or_default()
 }

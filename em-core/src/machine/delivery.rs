@@ -77,13 +77,15 @@ impl DeliveryState {
             event: event.name(),
         };
         Ok(match (self, event) {
-            (Self::Due { attempts }, E::Sent) => Self::Sent { attempts: attempts + 1 },
+            (Self::Due { attempts }, E::Sent) => Self::Sent {
+                attempts: attempts + 1,
+            },
             (Self::Sent { .. }, E::Acknowledged) => Self::Acknowledged,
             (Self::Sent { attempts }, E::Failed { .. } | E::Interrupt) => Self::Due { attempts },
             (Self::Due { .. } | Self::Sent { .. }, E::GivenUp { why }) => Self::Dead { why },
-            (Self::Due { .. } | Self::Sent { .. }, E::Cancel) => {
-                Self::Dead { why: "called off".to_owned() }
-            }
+            (Self::Due { .. } | Self::Sent { .. }, E::Cancel) => Self::Dead {
+                why: "called off".to_owned(),
+            },
             (Self::Dead { .. }, E::Resend) => Self::Due { attempts: 0 },
             (state @ Self::Due { .. }, E::Interrupt)
             | (state @ (Self::Acknowledged | Self::Dead { .. }), E::Cancel | E::Interrupt) => state,

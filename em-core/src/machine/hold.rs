@@ -107,21 +107,26 @@ impl HoldState {
             (Self::Acquiring, E::Refused { why } | E::Close { why }) => {
                 Self::Restoring { undo: None, why }
             }
-            (Self::Acquiring, event @ (E::Cancel | E::Interrupt)) => {
-                Self::Restoring { undo: None, why: event.name().to_owned() }
-            }
-            (Self::Held { undo }, E::Close { why }) => Self::Restoring { undo: Some(undo), why },
-            (Self::Held { undo }, event @ (E::Cancel | E::Interrupt)) => {
-                Self::Restoring { undo: Some(undo), why: event.name().to_owned() }
-            }
+            (Self::Acquiring, event @ (E::Cancel | E::Interrupt)) => Self::Restoring {
+                undo: None,
+                why: event.name().to_owned(),
+            },
+            (Self::Held { undo }, E::Close { why }) => Self::Restoring {
+                undo: Some(undo),
+                why,
+            },
+            (Self::Held { undo }, event @ (E::Cancel | E::Interrupt)) => Self::Restoring {
+                undo: Some(undo),
+                why: event.name().to_owned(),
+            },
             (Self::Restoring { .. }, E::Restored { note }) => Self::Released { note },
             (Self::Restoring { undo, .. }, E::RestoreFailed { why }) => {
                 Self::Stranded { undo, why }
             }
             (Self::Stranded { undo, why }, E::Retry) => Self::Restoring { undo, why },
-            (Self::Stranded { .. }, E::DoneByHand { by }) => {
-                Self::Released { note: Some(format!("put back by {by}")) }
-            }
+            (Self::Stranded { .. }, E::DoneByHand { by }) => Self::Released {
+                note: Some(format!("put back by {by}")),
+            },
             // Called off or left while it is on its way out already: nothing changes.
             (
                 state @ (Self::Restoring { .. } | Self::Stranded { .. } | Self::Released { .. }),

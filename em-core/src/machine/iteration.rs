@@ -4,9 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::IllegalTransition;
-use crate::journal::{
-    Collection, Failure, InterruptCause, IterationEnd, IterationResult, Stage,
-};
+use crate::journal::{Collection, Failure, InterruptCause, IterationEnd, IterationResult, Stage};
 use crate::port::{Address, Fact};
 
 /// Where an iteration stands.
@@ -152,13 +150,13 @@ impl IterationState {
             (Self::Loading(running), E::LoadSteady { since }) => {
                 Self::Collecting { running, since }
             }
-            (Self::Collecting { .. }, E::Collected { result, .. }) => {
-                Self::Withdrawing { end: IterationEnd::Done(result) }
-            }
+            (Self::Collecting { .. }, E::Collected { result, .. }) => Self::Withdrawing {
+                end: IterationEnd::Done(result),
+            },
             // Nothing is out there yet, so there is nothing to take down.
-            (Self::Queued, event @ (E::Interrupt { .. } | E::Cancel)) => {
-                Self::Ended { end: event.interruption(None) }
-            }
+            (Self::Queued, event @ (E::Interrupt { .. } | E::Cancel)) => Self::Ended {
+                end: event.interruption(None),
+            },
             (
                 Self::Deploying
                 | Self::Verifying
@@ -166,7 +164,9 @@ impl IterationState {
                 | Self::Loading(_)
                 | Self::Collecting { .. },
                 event @ (E::Interrupt { .. } | E::Cancel),
-            ) => Self::Withdrawing { end: event.interruption(stage) },
+            ) => Self::Withdrawing {
+                end: event.interruption(stage),
+            },
             (
                 Self::Deploying
                 | Self::Verifying
@@ -174,11 +174,13 @@ impl IterationState {
                 | Self::Loading(_)
                 | Self::Collecting { .. },
                 E::Failed(failure),
-            ) => Self::Withdrawing { end: IterationEnd::Failed(failure) },
-            (Self::Withdrawing { end }, E::Withdrawn) => Self::Ended { end },
+            ) => Self::Withdrawing {
+                end: IterationEnd::Failed(failure),
+            },
             (Self::Withdrawing { end }, E::WithdrawFailed { why }) => Self::Stranded { end, why },
             (Self::Stranded { end, .. }, E::Retry) => Self::Withdrawing { end },
-            (Self::Stranded { end, .. }, E::DoneByHand { .. }) => Self::Ended { end },
+            (Self::Withdrawing { end }, E::Withdrawn)
+            | (Self::Stranded { end, .. }, E::DoneByHand { .. }) => Self::Ended { end },
             // On its way out already: what it will have been does not change.
             (
                 state @ (Self::Withdrawing { .. } | Self::Stranded { .. } | Self::Ended { .. }),
@@ -195,9 +197,10 @@ impl IterationState {
             Self::Deploying => Some(IterationEffect::Deploy),
             Self::Verifying => Some(IterationEffect::Verify),
             Self::Loading(running) => Some(IterationEffect::Load(running.clone())),
-            Self::Collecting { running, since } => {
-                Some(IterationEffect::Collect { running: running.clone(), since: *since })
-            }
+            Self::Collecting { running, since } => Some(IterationEffect::Collect {
+                running: running.clone(),
+                since: *since,
+            }),
             Self::Withdrawing { .. } => Some(IterationEffect::Withdraw),
             Self::AtBarrier(_) | Self::Stranded { .. } | Self::Ended { .. } => None,
         }

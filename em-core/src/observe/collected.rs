@@ -58,7 +58,9 @@ pub struct Labelled {
 impl Labelled {
     /// Cycles that count.
     pub fn kept(&self) -> impl Iterator<Item = &Cycle> {
-        self.cycles.iter().filter(|cycle| cycle.state == CycleState::Kept)
+        self.cycles
+            .iter()
+            .filter(|cycle| cycle.state == CycleState::Kept)
     }
 }
 

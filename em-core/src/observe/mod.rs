@@ -10,8 +10,6 @@ mod summary;
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -123,8 +121,10 @@ pub struct HistogramBlob {
 }
 
 mod base64_bytes {
-    use super::{BASE64, Deserialize, Engine as _};
-    use serde::{Deserializer, Serializer, de::Error as _};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&BASE64.encode(bytes))

@@ -71,7 +71,9 @@ impl Iterations {
 
     /// Blocks before anything is decided about `comparisons`.
     pub fn least(&self, comparisons: u32) -> u32 {
-        self.min.unwrap_or_else(|| Self::needed(comparisons)).min(self.max)
+        self.min
+            .unwrap_or_else(|| Self::needed(comparisons))
+            .min(self.max)
     }
 }
 
@@ -126,6 +128,9 @@ mod tests {
     #[test]
     fn the_least_number_of_blocks_follows_the_number_of_comparisons() {
         let needed = |k| Iterations::needed(k);
-        assert_eq!([1, 2, 3, 4, 6, 7, 12, 13, 25].map(needed), [6, 7, 7, 8, 8, 9, 9, 10, 10]);
+        assert_eq!(
+            [1, 2, 3, 4, 6, 7, 12, 13, 25].map(needed),
+            [6, 7, 7, 8, 8, 9, 9, 10, 10]
+        );
     }
 }

@@ -20,23 +20,24 @@ use crate::configuration::Configuration;
 use crate::id::{DatasourceName, Digest, ExperimentName, MetricName, TunableName};
 
 pub use load::{
-    Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, OutputPattern, OutputRules, Phase, RateSpec, RequestLog,
-    RunMode,
+    Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, OutputPattern, OutputRules, Phase,
+    RateSpec, RequestLog, RunMode,
 };
-pub use measurement::{
-    Baseline, Design, Iterations, Measurement, Precision, Redeploy, Warmup,
-};
+pub use measurement::{Baseline, Design, Iterations, Measurement, Precision, Redeploy, Warmup};
 pub use metric::{
-    Compare, DatasourceKind, DatasourceSpec, During, Fold, Lag, Metric, MetricKind, Query, WhenMissing,
+    Compare, DatasourceKind, DatasourceSpec, During, Fold, Lag, Metric, MetricKind, Query,
+    WhenMissing,
 };
 pub use objective::{Constraint, Direction, Goal, Objective};
 pub use search::{ListedTrial, Search, SearchMethod, Suggester};
 pub use secret::{Secret, SecretRef, Text};
 pub use target::{
-    CommandSpec, CustomSpec, FileTemplate, Hooks, LimitFallback, ProcessSpec, Ready, SimulatedFailure,
-    SimulatedSpec, StopSpec, TargetSpec, Workdir,
+    CommandSpec, CustomSpec, FileTemplate, Hooks, LimitFallback, ProcessSpec, Ready,
+    SimulatedFailure, SimulatedSpec, StopSpec, TargetSpec, Workdir,
 };
-pub use tunable::{Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable};
+pub use tunable::{
+    Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable,
+};
 
 /// The format of plans that this build writes.
 pub const PLAN_FORMAT: u32 = 1;
@@ -160,12 +161,12 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            deploy: Duration::from_secs(300),
-            load: Duration::from_secs(300),
+            deploy: Duration::from_mins(5),
+            load: Duration::from_mins(5),
             call: Duration::from_secs(30),
-            withdraw: Duration::from_secs(60),
-            restore: Duration::from_secs(300),
-            idle_hold: Duration::from_secs(60),
+            withdraw: Duration::from_mins(1),
+            restore: Duration::from_mins(5),
+            idle_hold: Duration::from_mins(1),
         }
     }
 }
@@ -183,7 +184,11 @@ pub struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { cluster: 2, datasource: 2, recommender: 5 }
+        Self {
+            cluster: 2,
+            datasource: 2,
+            recommender: 5,
+        }
     }
 }
 

@@ -150,7 +150,10 @@ pub struct StopSpec {
 
 impl Default for StopSpec {
     fn default() -> Self {
-        Self { signal: "TERM".to_owned(), grace: Duration::from_secs(10) }
+        Self {
+            signal: "TERM".to_owned(),
+            grace: Duration::from_secs(10),
+        }
     }
 }
 

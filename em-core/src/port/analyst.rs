@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::id::TrialId;
-use crate::observe::{Collected, Enough, History, Labelled, Judgement};
+use crate::observe::{Collected, Enough, History, Judgement, Labelled};
 
 /// Decides what counts, when it is enough, and what it says. Pure.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]

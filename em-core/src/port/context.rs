@@ -24,7 +24,13 @@ pub struct OpContext {
 impl OpContext {
     /// The context of a first attempt.
     pub fn new(key: OpKey, epoch: Epoch, deadline: Timestamp, cancel: CancellationToken) -> Self {
-        Self { key, attempt: 1, epoch, deadline, cancel }
+        Self {
+            key,
+            attempt: 1,
+            epoch,
+            deadline,
+            cancel,
+        }
     }
 
     /// The same for attempt `attempt`.

@@ -33,7 +33,15 @@ pub trait Datasource: Debug + Send + Sync + 'static {
     /// One look, now. Only sources without history are asked.
     async fn sample(&self, cx: &OpContext, asked: &Asked) -> Result<Answer, Fault> {
         let now = cx.deadline;
-        self.query(cx, asked, Window { start: now, end: now }).await
+        self.query(
+            cx,
+            asked,
+            Window {
+                start: now,
+                end: now,
+            },
+        )
+        .await
     }
 }
 

@@ -81,7 +81,15 @@ impl LoadPlan {
     pub fn new(spec: Arc<LoadSpec>, goal: LoadGoal, seed: u64, duration: Duration) -> Self {
         let values = Arc::default();
         let batch = Duration::from_secs(1);
-        Self { spec, goal, seed, batch, duration, values, folder: None }
+        Self {
+            spec,
+            goal,
+            seed,
+            batch,
+            duration,
+            values,
+            folder: None,
+        }
     }
 
     /// The same with another length of batches.

@@ -17,14 +17,14 @@ mod target;
 pub use analyst::Analyst;
 pub use clock::{Clock, SystemClock};
 pub use context::OpContext;
-pub use datasource::{Answer, Asked, Datasource, Health, Labels, Point, Sampling, Series, Validation};
-pub use load::{
-    Capacity, LoadBatch, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus,
+pub use datasource::{
+    Answer, Asked, Datasource, Health, Labels, Point, Sampling, Series, Validation,
 };
+pub use load::{Capacity, LoadBatch, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus};
 pub use recommender::{PastTrial, Recommender, Suggestion};
 pub use store::{Claim, Entry, Request, Store, StreamFilter, StreamHead, StreamId};
 pub use summarizer::Summarizer;
 pub use target::{
-    Address, DeployPlan, Fact, Finding, Incident, IncidentKind, Readiness, Remnant, Severity, SlotInfo,
-    Survey, Target, Undo,
+    Address, DeployPlan, Fact, Finding, Incident, IncidentKind, Readiness, Remnant, Severity,
+    SlotInfo, Survey, Target, Undo,
 };

@@ -67,7 +67,9 @@ pub struct Claim {
 
 impl Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Claim")
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +134,8 @@ impl FromStr for StreamId {
             ["iteration", name, trial, n] => number(trial)
                 .zip(number(n))
                 .map(|(trial, n)| {
-                    name.parse().map(|name| Self::Iteration(name, TrialId(trial), IterationNo(n)))
+                    name.parse()
+                        .map(|name| Self::Iteration(name, TrialId(trial), IterationNo(n)))
                 })
                 .transpose()?,
             ["delivery", name, n] => number(n)
@@ -197,7 +200,12 @@ mod tests {
 
     #[test]
     fn stream_names_survive_their_text() {
-        for text in ["experiment/a", "hold/a/2/1", "iteration/a#2/7/3", "delivery/a/9"] {
+        for text in [
+            "experiment/a",
+            "hold/a/2/1",
+            "iteration/a#2/7/3",
+            "delivery/a/9",
+        ] {
             let stream: StreamId = text.parse().unwrap();
             assert_eq!(stream.to_string(), text);
         }

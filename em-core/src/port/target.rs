@@ -50,7 +50,7 @@ pub trait Target: Debug + Send + Sync + 'static {
     /// Writes only under this key's lock: no lock and no mark = already restored; another's lock =
     /// taken over by somebody who restored first. Without an undo it unlocks what `acquire` may
     /// have left.
-    async fn restore<'u>(&self, cx: &OpContext, undo: Option<&'u Undo>) -> Result<(), Fault>;
+    async fn restore(&self, cx: &OpContext, undo: Option<Undo>) -> Result<(), Fault>;
 
     /// Everything out there that carries a mark of this kind of target, with its key and owner.
     async fn remnants(&self, cx: &OpContext) -> Result<Vec<Remnant>, Fault>;
@@ -160,7 +160,13 @@ impl DeployPlan {
         values: Arc<BTreeMap<TunableName, Value>>,
         undo: Arc<Undo>,
     ) -> Self {
-        Self { plan, slot, configuration, values, undo }
+        Self {
+            plan,
+            slot,
+            configuration,
+            values,
+            undo,
+        }
     }
 }
 
