@@ -15,5 +15,6 @@ pub mod machine;
 pub mod observe;
 pub mod plan;
 pub mod port;
+pub mod read;
 pub mod template;
 pub mod value;
