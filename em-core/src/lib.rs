@@ -6,6 +6,7 @@
 //! the [`plan`] that a file means, the [`port`]s through which the outside is reached, the pure
 //! [`machine`]s, the [`journal`] from which every state can be folded again.
 
+pub mod assign;
 pub mod configuration;
 pub mod expression;
 pub mod fault;

@@ -2,6 +2,7 @@
 //!
 //! `Created` in the journal holds the whole plan; replay reads it and never derives it again.
 
+mod domain;
 mod load;
 mod measurement;
 mod metric;
