@@ -12,6 +12,7 @@
 mod batch;
 mod connection;
 mod counts;
+pub mod demo;
 mod dispatcher;
 mod moment;
 mod null_server;
