@@ -2,10 +2,11 @@
 //!
 //! One current-thread runtime, so nothing here is shared between threads and no lock is taken
 //! on the way of a request. A request goes to the connection that became idle last; when none
-//! is idle, to a new one, until as many are in flight as the cap allows; what is due beyond
-//! that is dropped and counted.
+//! is idle, to a new one; when there may be no more, it waits for one, which its send lag and
+//! response time show. What is due beyond the cap on requests under way is dropped and counted.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +21,26 @@ use crate::pacer::PacerGauges;
 use crate::recorder::{OpenBatch, Recorder};
 use crate::request::Destination;
 
+/// A request that is due and not dropped.
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    batch: usize,
+    due: Moment,
+}
+
 /// One request on its way.
 #[derive(Debug, Clone, Copy)]
 struct Assignment {
-    batch: usize,
-    due: Moment,
+    request: Accepted,
     sent: Moment,
+}
+
+/// What bounds the driver.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connections: u32,
+    pub(crate) under_way: u32,
+    pub(crate) timeout: Duration,
 }
 
 /// Where an idle worker waits for its next request.
@@ -38,12 +53,14 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     destination: Destination,
-    in_flight_cap: u64,
-    timeout: Duration,
+    limits: Limits,
     gauges: Arc<PacerGauges>,
     recorder: RefCell<Recorder>,
     complete: RefCell<Vec<OpenBatch>>,
     idle: RefCell<Vec<Rc<Slot>>>,
+    workers: Cell<u32>,
+    /// Waiting for a connection, in due order.
+    waiting: RefCell<VecDeque<Accepted>>,
     connects: Cell<usize>,
     /// Since when every connection has been refused.
     refused_since: Cell<Option<Moment>>,
@@ -63,18 +80,19 @@ enum Stage {
 impl Dispatcher {
     pub(crate) fn new(
         destination: Destination,
-        limits: (u64, Duration),
+        limits: Limits,
         gauges: Arc<PacerGauges>,
         recorder: Recorder,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
-            in_flight_cap: limits.0,
-            timeout: limits.1,
+            limits,
             gauges,
             recorder: RefCell::new(recorder),
             complete: RefCell::default(),
             idle: RefCell::default(),
+            workers: Cell::new(0),
+            waiting: RefCell::default(),
             connects: Cell::new(0),
             refused_since: Cell::new(None),
             stage: Cell::new(Stage::Serving),
@@ -82,27 +100,44 @@ impl Dispatcher {
         })
     }
 
-    /// Sends the request that is due, or drops it.
+    /// Sends the request that is due, lets it wait for a connection, or drops it.
     pub(crate) fn take(self: &Rc<Self>, due: Moment) {
         let now = Moment::now();
         self.let_pass(now);
         let mut recorder = self.recorder.borrow_mut();
-        if recorder.in_flight() >= self.in_flight_cap {
+        if recorder.under_way() >= u64::from(self.limits.under_way) {
             recorder.dropped(due);
             return;
         }
-        let next = Assignment {
-            batch: recorder.sent(due, now),
-            due,
-            sent: now,
-        };
+        let batch = recorder.accepted(due);
+        drop(recorder);
+        self.waiting.borrow_mut().push_back(Accepted { batch, due });
+        self.send_waiting();
+    }
+
+    /// Gives the request that has waited longest to an idle or a new connection, if there is one.
+    fn send_waiting(self: &Rc<Self>) {
+        if self.waiting.borrow().is_empty() {
+            return;
+        }
         let idle = self.idle.borrow_mut().pop();
         if let Some(slot) = idle {
-            slot.next.set(Some(next));
+            slot.next.set(self.next_waiting());
             slot.filled.notify_one();
-        } else {
+        } else if self.workers.get() < self.limits.connections
+            && let Some(next) = self.next_waiting()
+        {
+            self.workers.set(self.workers.get() + 1);
             tokio::task::spawn_local(Rc::clone(self).work(next));
         }
+    }
+
+    /// Takes the request that has waited longest: it counts as sent from now on.
+    fn next_waiting(&self) -> Option<Assignment> {
+        let request = self.waiting.borrow_mut().pop_front()?;
+        let sent = Moment::now();
+        self.recorder.borrow_mut().sent(sent);
+        Some(Assignment { request, sent })
     }
 
     /// What must happen even when no request comes: batches end, and requests that found the
@@ -136,7 +171,7 @@ impl Dispatcher {
     pub(crate) async fn drain(&self, grace: Duration) {
         self.stage.set(Stage::Draining);
         let all_ended = async {
-            while self.recorder.borrow().in_flight() > 0 {
+            while self.recorder.borrow().under_way() > 0 {
                 self.drained.notified().await;
             }
         };
@@ -163,7 +198,13 @@ impl Dispatcher {
             let result = self.serve(&mut connection).await;
             self.finish(current, result);
             if connection.is_none() {
+                self.workers.set(self.workers.get() - 1);
+                self.send_waiting();
                 return;
+            }
+            if let Some(next) = self.next_waiting() {
+                current = next;
+                continue;
             }
             self.idle.borrow_mut().push(Rc::clone(&slot));
             current = loop {
@@ -177,7 +218,7 @@ impl Dispatcher {
 
     /// One request with its time-out. Leaves a connection behind only if it can be used again.
     async fn serve(&self, connection: &mut Option<Connection>) -> Result<(), ErrorClass> {
-        let result = timeout(self.timeout, self.exchange(connection)).await;
+        let result = timeout(self.limits.timeout, self.exchange(connection)).await;
         let result = result.unwrap_or(Err(ErrorClass::Timeout));
         if !matches!(result, Ok(()) | Err(ErrorClass::Status)) {
             *connection = None;
@@ -228,7 +269,10 @@ impl Dispatcher {
         if result.is_ok() {
             self.refused_since.set(None);
         }
-        let Assignment { batch, due, sent } = request;
+        let Assignment {
+            request: Accepted { batch, due },
+            sent,
+        } = request;
         let mut recorder = self.recorder.borrow_mut();
         recorder.finished(Finished {
             batch,
@@ -237,7 +281,7 @@ impl Dispatcher {
             done,
             result,
         });
-        if recorder.in_flight() == 0 {
+        if recorder.under_way() == 0 {
             self.drained.notify_one();
         }
     }

@@ -10,6 +10,7 @@
 //! `em-kube`). TLS and HTTP/2 are not spoken yet.
 
 mod batch;
+mod checks;
 mod connection;
 mod counts;
 pub mod demo;
@@ -21,17 +22,22 @@ mod pacer;
 mod profile;
 mod recorder;
 mod recording;
+mod report;
 mod request;
 mod run;
 mod schedule;
+mod wire;
 
 pub use batch::{Batch, PackedTimes, Times};
+pub use checks::SelfChecks;
 pub use counts::Counts;
 pub use moment::Moment;
 pub use null_server::NullServer;
 pub use outcome::ErrorClass;
 pub use profile::{Phase, Profile, ProfileError};
 pub use recording::{Exact, Packed, Recording, RecordingError};
+pub use report::{Report, RunFacts, Stretch};
 pub use request::{Destination, LookupError, RequestError, RequestTemplate};
 pub use run::{Progress, Run, RunError, RunPlan};
 pub use schedule::{Arrivals, Schedule};
+pub use wire::ReportError;

@@ -75,7 +75,10 @@ pub(crate) struct Recorder {
     timeout: Duration,
     /// In order; the last is the one that time is in. Never empty.
     open: VecDeque<OpenBatch>,
+    /// On a connection.
     in_flight: u64,
+    /// On a connection or waiting for one.
+    under_way: u64,
     counted_until: Moment,
     cpu_before: Duration,
     latest_due: Moment,
@@ -89,14 +92,15 @@ impl Recorder {
             timeout,
             open: VecDeque::from([OpenBatch::new(0, plan.origin, &plan)]),
             in_flight: 0,
+            under_way: 0,
             counted_until: plan.origin,
             cpu_before: cpu,
             latest_due: plan.origin,
         }
     }
 
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.in_flight
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way
     }
 
     /// Whether `now` lies beyond the current batch, so that [`Recorder::advance`] is due.
@@ -125,19 +129,24 @@ impl Recorder {
         complete
     }
 
-    /// A request fell due and goes out now. Answers the number of the batch that waits for it.
-    pub(crate) fn sent(&mut self, due: Moment, now: Moment) -> usize {
-        self.integrate(now);
-        self.in_flight += 1;
-        let in_flight = self.in_flight;
-        let current = &mut self.current_mut().counts;
-        current.in_flight_peak = current.in_flight_peak.max(in_flight);
+    /// A request fell due and will be sent. Answers the number of the batch that waits for it.
+    pub(crate) fn accepted(&mut self, due: Moment) -> usize {
+        self.under_way += 1;
         let batch = self.of(due);
         batch.counts.offered += 1;
         batch.outstanding += 1;
         let index = batch.index;
         self.latest_due = self.latest_due.max(due);
         index
+    }
+
+    /// An accepted request goes out.
+    pub(crate) fn sent(&mut self, now: Moment) {
+        self.integrate(now);
+        self.in_flight += 1;
+        let in_flight = self.in_flight;
+        let current = &mut self.current_mut().counts;
+        current.in_flight_peak = current.in_flight_peak.max(in_flight);
     }
 
     /// A request fell due and is not sent: too many are in flight.
@@ -166,6 +175,7 @@ impl Recorder {
         } = request;
         self.integrate(done);
         self.in_flight -= 1;
+        self.under_way -= 1;
         let service_time = done.since(sent);
         let timeout = self.timeout;
         let is_answer = matches!(result, Ok(()) | Err(ErrorClass::Status));
@@ -270,6 +280,11 @@ mod tests {
         Recorder::new(plan, TIMEOUT, Duration::ZERO)
     }
 
+    fn send(recorder: &mut Recorder, due: Moment) {
+        recorder.accepted(due);
+        recorder.sent(due);
+    }
+
     fn finish(recorder: &mut Recorder, due: Moment, done: Moment, result: Result<(), ErrorClass>) {
         recorder.finished(Finished {
             batch: 0,
@@ -284,13 +299,13 @@ mod tests {
     fn a_slow_request_counts_where_it_was_due_and_its_answer_where_it_came() {
         let origin = Moment::now();
         let mut recorder = recorder(origin, 0);
-        recorder.sent(at(origin, 900), at(origin, 900));
+        send(&mut recorder, at(origin, 900));
         assert!(
             recorder
                 .advance(at(origin, 1000), Duration::ZERO)
                 .is_empty()
         );
-        recorder.sent(at(origin, 1100), at(origin, 1100));
+        send(&mut recorder, at(origin, 1100));
         assert!(
             recorder
                 .advance(at(origin, 1200), Duration::ZERO)
@@ -343,8 +358,8 @@ mod tests {
     fn time_outs_and_drops_are_recorded_with_at_least_the_time_out_and_refusals_are_not() {
         let origin = Moment::now();
         let mut recorder = recorder(origin, 0);
-        recorder.sent(at(origin, 10), at(origin, 10));
-        recorder.sent(at(origin, 20), at(origin, 20));
+        send(&mut recorder, at(origin, 10));
+        send(&mut recorder, at(origin, 20));
         recorder.dropped(at(origin, 30));
         finish(
             &mut recorder,
@@ -373,7 +388,7 @@ mod tests {
         let origin = Moment::now();
         let mut recorder = recorder(origin, 0);
         for (due, done) in [(100, 400), (500, 1900), (1800, 1900)] {
-            recorder.sent(at(origin, due), at(origin, due));
+            send(&mut recorder, at(origin, due));
             if done < 1000 {
                 finish(&mut recorder, at(origin, due), at(origin, done), Ok(()));
             }

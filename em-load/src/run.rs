@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, Limits};
 use crate::moment::Moment;
 use crate::pacer::{PacerGauges, Pacing};
 use crate::profile::Profile;
@@ -29,8 +29,11 @@ pub struct RunPlan {
     pub arrivals: Arrivals,
     /// The same seed gives the same arrivals.
     pub seed: u64,
-    /// Most requests in flight, and so most connections; a request due beyond it is dropped.
+    /// Most connections. When all are busy, a request waits for one; its send lag shows it.
     pub connections: u32,
+    /// Most requests under way, on a connection or waiting for one. A request due beyond it is
+    /// dropped, which makes the percentiles of the run a lower bound.
+    pub in_flight: u32,
     /// A request without complete answer after this time (from its send) has failed.
     pub timeout: Duration,
     /// Length of the batches in which results come.
@@ -42,7 +45,7 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
-    /// A plan with the defaults: Poisson arrivals, seed 1, up to 1000 in flight, time-out 5 s,
+    /// A plan with the defaults: Poisson arrivals, seed 1, up to 1000 connections and requests under way, time-out 5 s,
     /// batches of 1 s, open end.
     pub fn new(destination: Destination, profile: Profile) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl RunPlan {
             arrivals: Arrivals::Poisson,
             seed: 1,
             connections: 1000,
+            in_flight: 1000,
             timeout: Duration::from_secs(5),
             batch: Duration::from_secs(1),
             lasts: None,
@@ -235,6 +239,8 @@ const RING: usize = 16_384;
 fn check(plan: &RunPlan) -> Result<(), RunError> {
     let what = if plan.connections == 0 {
         "it may use no connection"
+    } else if plan.in_flight == 0 {
+        "it may have no request under way"
     } else if plan.timeout.is_zero() {
         "its time-out is zero"
     } else if plan.batch.is_zero() {
@@ -291,7 +297,11 @@ impl Driving {
             steady,
         };
         let recorder = Recorder::new(batches, plan.timeout, Duration::ZERO);
-        let limits = (u64::from(plan.connections), plan.timeout);
+        let limits = Limits {
+            connections: plan.connections,
+            under_way: plan.in_flight,
+            timeout: plan.timeout,
+        };
         let gauges = Arc::clone(&self.shared.gauges);
         Dispatcher::new(plan.destination.clone(), limits, gauges, recorder)
     }

@@ -140,10 +140,10 @@ where
 async fn under_twice_the_capacity_no_request_is_lost_from_the_books() {
     let address = slow_server(Duration::from_millis(100)).await;
     let lasts = Some(Duration::from_secs(2));
-    let connections = 10;
+    let in_flight = 10;
     let run = Run::start(RunPlan {
         lasts,
-        connections,
+        in_flight,
         ..plan(address, 200.0)
     })
     .unwrap();
@@ -166,6 +166,27 @@ async fn under_twice_the_capacity_no_request_is_lost_from_the_books() {
         counts.answered + counts.dropped
     );
     assert!(times.response_time.quantile(0.9).unwrap() >= Duration::from_secs(5));
+}
+
+/// Two connections of 20 ms each take 100/s. Offered nearly that, at random, a request often finds
+/// both busy; its wait is send lag and response time, but not the target's service time.
+#[tokio::test]
+async fn a_request_without_a_free_connection_waits_and_its_send_lag_says_so() {
+    let address = slow_server(Duration::from_millis(20)).await;
+    let lasts = Some(Duration::from_secs(1));
+    let connections = 2;
+    let run = Run::start(RunPlan {
+        lasts,
+        connections,
+        ..plan(address, 95.0)
+    })
+    .unwrap();
+    run.ended().await;
+    let (counts, times) = total(&run.batches());
+    assert_eq!((counts.dropped, counts.in_flight_peak), (0, 2));
+    assert!(times.send_lag.max().unwrap() > Duration::from_millis(5));
+    let parts = times.service_time.sum() + times.send_lag.sum();
+    assert_eq!(times.response_time.sum(), parts);
 }
 
 #[tokio::test]
