@@ -38,7 +38,7 @@ impl Times {
     }
 }
 
-/// [`Times`] in their compressed form: a few kilobytes instead of 800.
+/// [`Times`] in their compact form: a few kilobytes instead of 800.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackedTimes {
     /// See [`Times::response_time`].

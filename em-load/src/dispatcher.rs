@@ -168,7 +168,8 @@ impl Dispatcher {
     }
 
     /// Waits until nothing is in flight, at most for `grace`; no batch begins meanwhile.
-    pub(crate) async fn drain(&self, grace: Duration) {
+    pub(crate) async fn drain(&self, ended: Moment, grace: Duration) {
+        self.recorder.borrow_mut().freeze(ended);
         self.stage.set(Stage::Draining);
         let all_ended = async {
             while self.recorder.borrow().under_way() > 0 {

@@ -81,6 +81,8 @@ pub(crate) struct Recorder {
     under_way: u64,
     counted_until: Moment,
     cpu_before: Duration,
+    /// What happens after the end of the load belongs to no stretch of time.
+    is_frozen: bool,
     latest_due: Moment,
 }
 
@@ -95,6 +97,7 @@ impl Recorder {
             under_way: 0,
             counted_until: plan.origin,
             cpu_before: cpu,
+            is_frozen: false,
             latest_due: plan.origin,
         }
     }
@@ -179,10 +182,12 @@ impl Recorder {
         let service_time = done.since(sent);
         let timeout = self.timeout;
         let is_answer = matches!(result, Ok(()) | Err(ErrorClass::Status));
-        let current = &mut self.current_mut().counts;
-        current.service_time += service_time;
-        current.achieved += u64::from(is_answer);
-        current.throughput += u64::from(result.is_ok());
+        if !self.is_frozen {
+            let current = &mut self.current_mut().counts;
+            current.service_time += service_time;
+            current.achieved += u64::from(is_answer);
+            current.throughput += u64::from(result.is_ok());
+        }
 
         let batch = self.numbered(batch);
         batch.outstanding -= 1;
@@ -203,6 +208,13 @@ impl Recorder {
                 }
             }
         }
+    }
+
+    /// The load ends at `now`. What is in flight may still end and counts where it was due, but
+    /// is no throughput of the load's time any more.
+    pub(crate) fn freeze(&mut self, now: Moment) {
+        self.integrate(now);
+        self.is_frozen = true;
     }
 
     /// Ends the run at `now`. What is in flight is given up and counted as unfinished. Nothing
@@ -245,6 +257,9 @@ impl Recorder {
     }
 
     fn integrate(&mut self, now: Moment) {
+        if self.is_frozen {
+            return;
+        }
         let elapsed = now.since(self.counted_until);
         let in_flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
         self.current_mut().counts.in_flight_time += elapsed * in_flight;

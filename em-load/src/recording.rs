@@ -5,7 +5,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{
+    Deserializer, Serializer as _, V2DeflateSerializer, V2Serializer,
+};
 
 use crate::moment::saturating_nanos;
 
@@ -20,6 +22,8 @@ pub struct Recording {
     shortest: Duration,
     longest: Duration,
     sum: Duration,
+    /// In square nanoseconds: integers, so that merging is exact in any order.
+    sum_of_squares: u128,
 }
 
 /// Why an encoded recording cannot be read back.
@@ -29,8 +33,8 @@ pub enum RecordingError {
     /// The text is not base64.
     #[error("failed to read a histogram: it is not base64")]
     Text(#[source] base64::DecodeError),
-    /// The bytes are not a compressed HDR histogram of format V2.
-    #[error("failed to read a histogram: it is not a compressed HDR histogram (V2)")]
+    /// The bytes are not an HDR histogram of format V2.
+    #[error("failed to read a histogram: it is not an HDR histogram of format V2")]
     Format(#[source] hdrhistogram::serialization::DeserializeError),
     /// The histogram covers another range than recordings do.
     #[error("failed to read a histogram: it was not recorded in ns from 1 ns to 1 h")]
@@ -47,6 +51,7 @@ impl Recording {
             shortest: Duration::MAX,
             longest: Duration::ZERO,
             sum: Duration::ZERO,
+            sum_of_squares: 0,
         }
     }
 
@@ -66,6 +71,8 @@ impl Recording {
         self.longest = self.longest.max(time);
         let nanos = time.as_nanos().saturating_mul(u128::from(n));
         self.sum = self.sum.saturating_add(duration_of_nanos(nanos));
+        let squares = nanos.saturating_mul(time.as_nanos());
+        self.sum_of_squares = self.sum_of_squares.saturating_add(squares);
     }
 
     /// Pools `other` into this recording.
@@ -76,6 +83,7 @@ impl Recording {
         self.shortest = self.shortest.min(other.shortest);
         self.longest = self.longest.max(other.longest);
         self.sum = self.sum.saturating_add(other.sum);
+        self.sum_of_squares = self.sum_of_squares.saturating_add(other.sum_of_squares);
     }
 
     /// How many times were recorded.
@@ -116,18 +124,13 @@ impl Recording {
         &self.histogram
     }
 
-    /// The histogram as compressed HDR V2 bytes (what other HDR tools read).
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// The histogram as compressed HDR V2 bytes in base64: what other HDR tools read.
+    pub fn to_base64(&self) -> String {
         let mut bytes = Vec::new();
         // Cannot fail: it writes to memory, and the range is far below the format's limit.
         let written = V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes);
         debug_assert!(written.is_ok());
-        bytes
-    }
-
-    /// [`Recording::to_bytes`] as base64 text.
-    pub fn to_base64(&self) -> String {
-        BASE64.encode(self.to_bytes())
+        BASE64.encode(bytes)
     }
 
     /// Reads [`Recording::to_base64`] back; the exact extremes and sum travel beside it.
@@ -136,8 +139,8 @@ impl Recording {
         Self::from_bytes(&bytes, exact)
     }
 
-    /// Reads [`Recording::to_bytes`] back; the exact extremes and sum travel beside it.
-    pub fn from_bytes(bytes: &[u8], exact: Exact) -> Result<Self, RecordingError> {
+    /// Reads an HDR V2 histogram, compressed or not.
+    fn from_bytes(bytes: &[u8], exact: Exact) -> Result<Self, RecordingError> {
         let read: Histogram<u64> = Deserializer::new()
             .deserialize(&mut &*bytes)
             .map_err(RecordingError::Format)?;
@@ -153,14 +156,19 @@ impl Recording {
             recording.shortest = exact.min;
             recording.longest = exact.max;
             recording.sum = exact.sum;
+            recording.sum_of_squares = exact.sum_of_squares;
         }
         Ok(recording)
     }
 
-    /// The compressed form, for keeping.
+    /// The compact form, for keeping.
     pub fn pack(&self) -> Packed {
+        let mut histogram = Vec::new();
+        // Cannot fail: see `to_base64`.
+        let written = V2Serializer::new().serialize(&self.histogram, &mut histogram);
+        debug_assert!(written.is_ok());
         Packed {
-            histogram: self.to_bytes(),
+            histogram,
             count: self.count(),
             exact: self.exact(),
         }
@@ -172,6 +180,7 @@ impl Recording {
             min: self.shortest,
             max: self.longest,
             sum: self.sum,
+            sum_of_squares: self.sum_of_squares,
         })
     }
 }
@@ -191,9 +200,11 @@ pub struct Exact {
     pub max: Duration,
     /// Sum of all values.
     pub sum: Duration,
+    /// Sum of the squares of all values, in square nanoseconds.
+    pub sum_of_squares: u128,
 }
 
-/// A [`Recording`] in its compressed form.
+/// A [`Recording`] in its compact form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packed {
     histogram: Vec<u8>,
@@ -202,7 +213,8 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Compressed HDR histogram, format V2, values in nanoseconds.
+    /// HDR histogram, format V2 without compression (runs of empty buckets take a byte or two
+    /// anyway), values in nanoseconds.
     pub fn histogram(&self) -> &[u8] {
         &self.histogram
     }

@@ -281,7 +281,7 @@ impl Driving {
         let end = self.drive(&dispatcher, &mut sealing).await;
         let ended = Moment::now();
         if end == Progress::Finished {
-            dispatcher.drain(self.plan.timeout.min(GRACE)).await;
+            dispatcher.drain(ended, self.plan.timeout.min(GRACE)).await;
         }
         sealing.seal(dispatcher.close(ended));
         sealing.all_done().await;
