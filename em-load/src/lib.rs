@@ -10,11 +10,14 @@
 //! `em-kube`). TLS and HTTP/2 are not spoken yet.
 
 mod batch;
+mod capacity;
 mod checks;
 mod connection;
 mod counts;
 pub mod demo;
 mod dispatcher;
+mod driver;
+mod fault;
 mod moment;
 mod null_server;
 mod outcome;
@@ -29,8 +32,10 @@ mod schedule;
 mod wire;
 
 pub use batch::{Batch, PackedTimes, Times};
+pub use capacity::{Bracket, Capacity, CapacityBudget, CapacityError, Step, find_capacity};
 pub use checks::SelfChecks;
 pub use counts::Counts;
+pub use driver::HttpDriver;
 pub use moment::Moment;
 pub use null_server::NullServer;
 pub use outcome::ErrorClass;

@@ -190,6 +190,12 @@ pub struct LookupError {
     source: std::io::Error,
 }
 
+impl LookupError {
+    pub(crate) fn into_source(self) -> std::io::Error {
+        self.source
+    }
+}
+
 impl Destination {
     /// Looks the host up.
     pub async fn look_up(request: RequestTemplate) -> Result<Self, LookupError> {
