@@ -17,6 +17,7 @@ mod counts;
 pub mod demo;
 mod dispatcher;
 mod driver;
+pub mod external;
 mod fault;
 mod moment;
 mod null_server;
