@@ -119,7 +119,7 @@ async fn watch(run: &Run, args: &LoadArgs) -> Progress {
         tokio::select! {
             biased;
             progress = &mut ended => {
-                finish_line(args);
+                finish_line(run, args, shown);
                 return progress;
             }
             _ = tokio::signal::ctrl_c() => {
@@ -165,8 +165,12 @@ fn show(run: &Run, shown: usize) -> usize {
     last.index + 1
 }
 
-fn finish_line(args: &LoadArgs) {
-    if !args.quiet && std::io::stderr().is_terminal() {
+fn finish_line(run: &Run, args: &LoadArgs, shown: usize) {
+    if args.quiet {
+        return;
+    }
+    show(run, shown);
+    if std::io::stderr().is_terminal() {
         say("");
     }
 }
