@@ -10,6 +10,7 @@ pub mod assign;
 pub mod configuration;
 pub mod expression;
 pub mod fault;
+pub mod file;
 pub mod id;
 pub mod journal;
 pub mod machine;

@@ -3,6 +3,7 @@
 //! `Created` in the journal holds the whole plan; replay reads it and never derives it again.
 
 mod domain;
+mod known_metric;
 mod load;
 mod measurement;
 mod metric;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::configuration::Configuration;
 use crate::id::{DatasourceName, Digest, ExperimentName, MetricName, TunableName};
 
+pub use known_metric::KnownMetric;
 pub use load::{
     Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, OutputPattern, OutputRules, Phase,
     RateSpec, RequestLog, RunMode,

@@ -1,0 +1,317 @@
+//! Checks across the file: names in templates, tunables that nothing uses, conditions, circles.
+
+use super::reader::Reader;
+use super::scene::{Place, Placed, Scene};
+use super::tunable::ReadTunable;
+use crate::assign;
+use crate::expression::Name;
+use crate::plan::{Apply, Domain, TargetSpec, Tunable};
+
+const EVERYWHERE: [&str; 3] = ["em", "trial", "iteration"];
+const WINDOW: [&str; 5] = ["window", "step", "start", "end", "duration_s"];
+const CLUSTER: [&str; 4] = ["pods", "container", "namespace", "workload"];
+
+/// What is known about the target when templates are checked.
+#[derive(Debug)]
+pub(super) struct Surroundings<'t> {
+    pub(super) target: Option<&'t TargetSpec>,
+    pub(super) tunables: &'t [Tunable],
+    /// Whether every tunable could be read: otherwise unknown names are not reported.
+    pub(super) is_whole: bool,
+}
+
+/// Every name in every template.
+pub(super) fn templates(scene: &Scene<'_>, around: &Surroundings<'_>) {
+    for placed in scene.templates.borrow().iter() {
+        let known = around.names(placed.place);
+        for name in placed.template.names() {
+            around.check_special(placed, name, scene);
+        }
+        if !around.is_whole || around.target.is_none() {
+            continue;
+        }
+        let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+        // Refused with words of their own, or named freely.
+        let own = |name: &&str| CLUSTER.contains(name) || name.starts_with("ports.");
+        known.extend(placed.template.names().filter(own));
+        known.extend(["em", "port", "address", "value"]);
+        for error in placed.template.unknown(known) {
+            match &placed.file {
+                Some(file) => placed.reader.refuse(format!("in {file:?}, {error}")),
+                None => placed.reader.refuse(error.problem),
+            }
+        }
+    }
+}
+
+impl Surroundings<'_> {
+    fn names(&self, place: Place) -> Vec<String> {
+        let mut names: Vec<String> = EVERYWHERE.map(str::to_owned).to_vec();
+        if place == Place::Apply {
+            names.push("value".into());
+        }
+        if matches!(place, Place::Load | Place::Query) {
+            names.extend(WINDOW.map(str::to_owned));
+        }
+        names.extend(self.tunables.iter().map(|tunable| tunable.name.to_string()));
+        if let Some(TargetSpec::Process(process)) = self.target {
+            names.extend(process.files.keys().cloned());
+        }
+        if self.has_address() {
+            names.push("address".into());
+        }
+        if self.has_port() {
+            names.push("port".into());
+        }
+        names
+    }
+
+    fn has_address(&self) -> bool {
+        match self.target {
+            Some(TargetSpec::Command(command)) => command.address.is_some(),
+            Some(TargetSpec::Observe) => false,
+            Some(TargetSpec::Process(_) | TargetSpec::Simulated(_) | TargetSpec::Custom(_))
+            | None => true,
+        }
+    }
+
+    fn has_port(&self) -> bool {
+        !matches!(
+            self.target,
+            Some(TargetSpec::Command(_) | TargetSpec::Observe)
+        )
+    }
+
+    /// Names that mean something, but not here.
+    fn check_special(&self, placed: &Placed<'_>, name: &str, scene: &Scene<'_>) {
+        let reader = &placed.reader;
+        let kind = self.target.map_or("", TargetSpec::kind);
+        match name {
+            "em" if scene.context.executable.is_none() => {
+                reader.refuse("there is no executable that {{em}} could stand for");
+            }
+            "value" if placed.place != Place::Apply => {
+                reader.refuse("{{value}} has a meaning only in \"apply\" of a tunable");
+            }
+            "address" if !self.has_address() => reader.refuse_with(
+                format!("kind {kind} has no address"),
+                if kind == "command" {
+                    "give target.address"
+                } else {
+                    "write the address itself"
+                },
+            ),
+            "port" if !self.has_port() => {
+                reader.refuse(format!("kind {kind} has no ports"));
+            }
+            name if name.starts_with("ports.") && !self.has_port() => {
+                reader.refuse(format!("kind {kind} has no ports"));
+            }
+            name if CLUSTER.contains(&name) && !self.is_tunable(name) => {
+                reader.refuse(format!("{{{{{name}}}}} is not supported yet"));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_tunable(&self, name: &str) -> bool {
+        self.tunables
+            .iter()
+            .any(|tunable| tunable.name.as_str() == name)
+    }
+}
+
+/// Everything about tunables that needs the others.
+pub(super) fn tunables(read: &[ReadTunable<'_>], scene: &Scene<'_>, around: &Surroundings<'_>) {
+    for ReadTunable { tunable, reader } in read {
+        check_name(tunable, reader, around);
+        check_conditions(tunable, reader, around);
+        check_derived(tunable, reader, around);
+        check_use(tunable, reader, scene, around);
+    }
+    if let Err(circle) = assign::in_order_of_need(around.tunables) {
+        let first = read
+            .iter()
+            .find(|read| Some(&read.tunable.name) == circle.names.first());
+        if let Some(first) = first {
+            first
+                .reader
+                .refuse_with(circle, "one of them has to come first");
+        }
+    }
+}
+
+fn check_name(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>) {
+    let name = tunable.name.as_str();
+    let is_placeholder = EVERYWHERE.contains(&name)
+        || WINDOW.contains(&name)
+        || matches!(name, "port" | "ports" | "address");
+    let is_file = matches!(around.target, Some(TargetSpec::Process(process)) if process.files.contains_key(name));
+    if is_placeholder || is_file {
+        let place = reader.peek("name").unwrap_or_else(|| reader.clone());
+        place.refuse_with(
+            format!("{name:?} is the name of a placeholder already"),
+            "choose another name",
+        );
+    }
+    if matches!(around.target, Some(TargetSpec::Observe)) {
+        reader.refuse_with(
+            "nothing is deployed with kind observe, so nothing can be tuned",
+            "note values in trials instead",
+        );
+    }
+}
+
+fn check_conditions(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>) {
+    let place = reader.peek("when").unwrap_or_else(|| reader.clone());
+    for condition in &tunable.when {
+        let other = around
+            .tunables
+            .iter()
+            .find(|other| other.name == condition.tunable);
+        let Some(other) = other else {
+            if around.is_whole {
+                place.refuse(format!("there is no tunable {}", condition.tunable));
+            }
+            continue;
+        };
+        for value in &condition.is {
+            if !other.is_derived()
+                && let Some(problem) = other.refusal(value)
+            {
+                place.refuse(format!("{}: {problem}", other.name));
+            }
+        }
+    }
+}
+
+fn check_derived(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>) {
+    let Domain::Derived { value } = &tunable.domain else {
+        return;
+    };
+    if !around.is_whole {
+        return;
+    }
+    let place = reader.peek("value").unwrap_or_else(|| reader.clone());
+    let is_circle = assign::in_order_of_need(around.tunables).is_err();
+    if is_circle {
+        return;
+    }
+    if let Err(error) = value.check(&|name| assign::meaning_of(name, around.tunables)) {
+        place.refuse(error);
+        return;
+    }
+    for name in value.names() {
+        let Name::Tunable(needed) = name else {
+            continue;
+        };
+        let needed = around.tunables.iter().find(|t| t.name.as_str() == needed);
+        let uncovered = needed.and_then(|needed| {
+            let covered = |condition| tunable.when.contains(condition);
+            needed.when.iter().find(|condition| !covered(condition))
+        });
+        if let (Some(condition), Some(needed)) = (uncovered, needed) {
+            place.refuse_with(
+                format!("{} exists only while {condition}", needed.name),
+                "give this tunable the same condition in \"when\"",
+            );
+        }
+    }
+}
+
+/// A tunable that changes nothing would be searched in vain.
+fn check_use(tunable: &Tunable, reader: &Reader<'_>, scene: &Scene<'_>, around: &Surroundings<'_>) {
+    check_apply(tunable, reader, around);
+    let name = tunable.name.as_str();
+    let is_named = || {
+        let templates = scene.templates.borrow();
+        templates
+            .iter()
+            .any(|placed| placed.template.names().any(|used| used == name))
+    };
+    let is_needed = || {
+        around.tunables.iter().any(|other| match &other.domain {
+            Domain::Derived { value } => value.names().any(|needed| is_it(needed, name)),
+            Domain::Integer { .. }
+            | Domain::Real { .. }
+            | Domain::Quantity { .. }
+            | Domain::Categorical { .. } => other.when.iter().any(|c| c.tunable == tunable.name),
+        })
+    };
+    let is_used = match around.target {
+        Some(TargetSpec::Simulated(simulated)) => {
+            let mut names = simulated
+                .model
+                .values()
+                .flat_map(super::super::expression::Expression::names);
+            names.any(|needed| is_it(needed, name)) || !tunable.apply.is_empty()
+        }
+        Some(TargetSpec::Process(_)) => !tunable.apply.is_empty(),
+        // They get every value: command as JSON, custom as they like.
+        Some(TargetSpec::Command(_) | TargetSpec::Custom(_) | TargetSpec::Observe) | None => true,
+    };
+    if !is_used && !is_named() && !is_needed() {
+        reader.refuse_with(
+            format!("the tunable {name} is used nowhere"),
+            "give it an apply, or write its placeholder into the command or a file",
+        );
+    }
+}
+
+fn is_it(needed: &Name, name: &str) -> bool {
+    matches!(needed, Name::Tunable(needed) if needed == name)
+}
+
+fn check_apply(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>) {
+    let place = reader.peek("apply").unwrap_or_else(|| reader.clone());
+    if let Some(TargetSpec::Command(_)) = around.target
+        && !tunable.apply.is_empty()
+    {
+        place.refuse_with(
+            "kind command gets every value as JSON on its input",
+            "leave out apply",
+        );
+    }
+    for apply in &tunable.apply {
+        let template = match apply {
+            Apply::Arg { text, .. } => Some(text),
+            Apply::Env { piece, .. } => piece.as_ref(),
+            Apply::Resource { .. } => {
+                if let Err(problem) =
+                    assign::meaning_of(&Name::Tunable(tunable.name.to_string()), around.tunables)
+                    && !tunable.is_derived()
+                {
+                    place.refuse(format!("a resource needs numbers: {problem}"));
+                }
+                None
+            }
+        };
+        let uses_it = |name: &str| name == "value" || name == tunable.name.as_str();
+        if let Some(template) = template
+            && !template.names().any(uses_it)
+        {
+            place.refuse_with(
+                format!("{:?} does not use the value", template.text()),
+                "write {{value}} where it belongs",
+            );
+        }
+    }
+}
+
+/// The formulas of a simulated target.
+pub(super) fn model(reader: &Reader<'_>, around: &Surroundings<'_>) {
+    let Some(TargetSpec::Simulated(simulated)) = around.target else {
+        return;
+    };
+    let model = reader.peek("model");
+    for (name, expression) in &simulated.model {
+        let place = model.as_ref().and_then(|model| model.peek(name.as_str()));
+        let place = place.unwrap_or_else(|| reader.clone());
+        if !around.is_whole {
+            continue;
+        }
+        if let Err(error) = expression.check(&|name| assign::meaning_of(name, around.tunables)) {
+            place.refuse(error);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `datasources`: where metrics come from.
+
+use std::collections::BTreeMap;
+
+use super::output;
+use super::process::optional;
+use super::reader::{Keys, Reader};
+use super::scene::{Place, Scene};
+use super::secret;
+use crate::id::DatasourceName;
+use crate::plan::{DatasourceKind, DatasourceSpec, Text};
+use crate::template::Template;
+
+/// The datasource that is always there.
+pub(super) const TARGET: &str = "target";
+
+const NOT_YET_KINDS: [&str; 5] = ["prometheus", "datadog", "instana", "http", "json"];
+
+/// The kinds, and the keys of each.
+pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 4] = [
+    ("scrape", &["kind", "headers", "every", "auth", "url"]),
+    ("command", &["kind", "every", "command", "output"]),
+    ("csv", &["kind", "path", "time"]),
+    ("custom", &["kind", "name", "every"]),
+];
+
+/// Reads the datasources; `target` is added.
+pub(super) fn read<'a>(
+    reader: Option<&Reader<'a>>,
+    scene: &Scene<'a>,
+) -> BTreeMap<DatasourceName, DatasourceSpec> {
+    let mut sources = BTreeMap::new();
+    let target = DatasourceSpec {
+        kind: DatasourceKind::Target,
+        headers: BTreeMap::new(),
+        every: None,
+    };
+    sources.insert(name(TARGET), target);
+    let entries = reader.and_then(Reader::any_map);
+    for (key, reader) in entries.unwrap_or_default() {
+        if matches!(key, TARGET | "load") {
+            let what = format!("{key:?} is the name of a source that is always there");
+            reader.refuse_with(what, "choose another name");
+            continue;
+        }
+        let parsed = key.parse::<DatasourceName>();
+        let parsed = parsed.map_err(|error| reader.refuse(error)).ok();
+        let source = datasource(&reader, scene);
+        if let (Some(name), Some(source)) = (parsed, source) {
+            sources.insert(name, source);
+        }
+    }
+    sources
+}
+
+fn name(text: &str) -> DatasourceName {
+    text.parse().expect("the built-in names follow the rule")
+}
+
+fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSpec> {
+    if reader.map_if_any().is_none() {
+        reader.wanted("a map");
+        return None;
+    }
+    let Some(kind) = reader.peek("kind") else {
+        reader.refuse_with(
+            "the key \"kind\" is missing",
+            "one of scrape, command, csv, custom",
+        );
+        return None;
+    };
+    let text = kind.text()?;
+    if NOT_YET_KINDS.contains(&text) {
+        kind.refuse(format!("kind {text:?} is not supported yet"));
+        inline_auth(reader);
+        return None;
+    }
+    let known = kind.one_of(&DATASOURCE_KEYS)?;
+    let keys = reader.keys(known, &[])?;
+    auth(&keys);
+    let headers = headers(&keys, scene, Place::Query);
+    let every = optional(&keys, "every", Reader::some_time);
+    let kind = match text {
+        "scrape" => url(&keys, scene).map(|url| DatasourceKind::Scrape { url }),
+        "command" => {
+            let command = keys
+                .required("command")
+                .and_then(|reader| scene.command(&reader, Place::Query));
+            let output = keys
+                .required("output")
+                .and_then(|reader| output::read(&reader));
+            Some(DatasourceKind::Command {
+                command: command?,
+                output: output?,
+            })
+        }
+        "csv" => csv(&keys),
+        _ => keys
+            .required("name")
+            .and_then(|reader| reader.text())
+            .map(|name| DatasourceKind::Custom {
+                name: name.to_owned(),
+            }),
+    };
+    Some(DatasourceSpec {
+        kind: kind?,
+        headers: headers?,
+        every: every?,
+    })
+}
+
+fn url<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<Template> {
+    let reader = keys.required("url")?;
+    http_url(&reader, scene, Place::Query)
+}
+
+/// A URL that can be asked.
+pub(super) fn http_url<'a>(
+    reader: &Reader<'a>,
+    scene: &Scene<'a>,
+    place: Place,
+) -> Option<Template> {
+    let text = reader.text()?;
+    secret::check_url(reader, text);
+    if !text.starts_with("http://") && !text.starts_with("{{") {
+        let what = if text.starts_with("https://") {
+            "https is not supported yet".to_owned()
+        } else {
+            format!("{text:?} is not a URL")
+        };
+        reader.refuse_with(
+            what,
+            "write http://HOST:PORT/PATH, or http://{{address}}/PATH",
+        );
+        return None;
+    }
+    scene.template(reader, place)
+}
+
+/// Headers by name; their secrets by reference only.
+pub(super) fn headers<'a>(
+    keys: &Keys<'a>,
+    scene: &Scene<'a>,
+    place: Place,
+) -> Option<BTreeMap<String, Text>> {
+    let mut headers = BTreeMap::new();
+    let Some(reader) = keys.get("headers") else {
+        return Some(headers);
+    };
+    for (name, reader) in reader.any_map()? {
+        let is_name = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !is_name {
+            reader.refuse(format!("{name:?} is no name of a header"));
+            continue;
+        }
+        if let Some(text) = scene.secret_or_text(&reader, name, place) {
+            headers.insert(name.to_owned(), text);
+        }
+    }
+    Some(headers)
+}
+
+fn auth(keys: &Keys<'_>) {
+    if let Some(reader) = keys.get("auth") {
+        inline_auth(&keys.reader);
+        reader.refuse_with(
+            "auth is not supported yet",
+            "give the whole header by reference: headers: {Authorization: {from_env: AUTHORIZATION}}",
+        );
+    }
+}
+
+/// Whatever the kind, a secret in the file is said at once.
+fn inline_auth(reader: &Reader<'_>) {
+    if let Some(url) = reader.peek("url")
+        && let Some(text) = url.text_if_any()
+    {
+        secret::check_url(&url, text);
+    }
+    let ways = reader.peek("auth").and_then(|auth| {
+        auth.map_if_any()?;
+        auth.any_map()
+    });
+    for (name, way) in ways.unwrap_or_default() {
+        if way.text_if_any().is_some() {
+            way.refuse_with(
+                format!("{name} is a secret and stands in the file itself"),
+                secret::remedy(name),
+            );
+        }
+    }
+}
+
+fn csv(keys: &Keys<'_>) -> Option<DatasourceKind> {
+    let path = keys.required("path").and_then(|reader| reader.text());
+    let time = optional(keys, "time", |reader| reader.text().map(str::to_owned));
+    Some(DatasourceKind::Csv {
+        path: path?.into(),
+        time: time?,
+    })
+}
