@@ -1,6 +1,7 @@
 //! Files that are plans: what they mean, what is filled in, what changes their identity.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic wherever it likes")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
