@@ -21,7 +21,7 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    /// All classes, in the order of [`ErrorClass::index`].
+    /// All classes, in the order in which reports list them.
     pub const ALL: [Self; 6] = [
         Self::Refused,
         Self::Connect,
