@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::scene::{Place, Placed, Scene};
 use super::tunable::ReadTunable;
 use crate::assign;
-use crate::expression::Name;
+use crate::expression::{Name, closest};
 use crate::plan::{Apply, Domain, TargetSpec, Tunable};
 
 const EVERYWHERE: [&str; 3] = ["em", "trial", "iteration"];
@@ -16,6 +16,8 @@ const CLUSTER: [&str; 4] = ["pods", "container", "namespace", "workload"];
 pub(super) struct Surroundings<'t> {
     pub(super) target: Option<&'t TargetSpec>,
     pub(super) tunables: &'t [Tunable],
+    /// Names of the target's files, those that cannot be read included.
+    pub(super) files: Vec<&'t str>,
     /// Whether every tunable could be read: otherwise unknown names are not reported.
     pub(super) is_whole: bool,
 }
@@ -54,9 +56,7 @@ impl Surroundings<'_> {
             names.extend(WINDOW.map(str::to_owned));
         }
         names.extend(self.tunables.iter().map(|tunable| tunable.name.to_string()));
-        if let Some(TargetSpec::Process(process)) = self.target {
-            names.extend(process.files.keys().cloned());
-        }
+        names.extend(self.files.iter().map(|name| (*name).to_owned()));
         if self.has_address() {
             names.push("address".into());
         }
@@ -146,7 +146,7 @@ fn check_name(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>)
     let is_placeholder = EVERYWHERE.contains(&name)
         || WINDOW.contains(&name)
         || matches!(name, "port" | "ports" | "address");
-    let is_file = matches!(around.target, Some(TargetSpec::Process(process)) if process.files.contains_key(name));
+    let is_file = around.files.contains(&name);
     if is_placeholder || is_file {
         let place = reader.peek("name").unwrap_or_else(|| reader.clone());
         place.refuse_with(
@@ -171,7 +171,10 @@ fn check_conditions(tunable: &Tunable, reader: &Reader<'_>, around: &Surrounding
             .find(|other| other.name == condition.tunable);
         let Some(other) = other else {
             if around.is_whole {
-                place.refuse(format!("there is no tunable {}", condition.tunable));
+                let known = around.tunables.iter().map(|other| other.name.as_str());
+                let hint = closest(condition.tunable.as_str(), known);
+                let hint = hint.map_or(String::new(), |near| format!(" (did you mean {near:?}?)"));
+                place.refuse(format!("there is no tunable {}{hint}", condition.tunable));
             }
             continue;
         };

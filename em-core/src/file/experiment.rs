@@ -119,6 +119,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Plan> {
     let around = Surroundings {
         target: parts.target.as_ref(),
         tunables: &parts.tunables,
+        files: file_names(target_reader.as_ref()),
         is_whole: parts.is_whole,
     };
     cross::templates(scene, &around);
@@ -143,6 +144,13 @@ fn typed(mut tunables: Vec<Tunable>) -> Vec<Tunable> {
         }
     }
     tunables
+}
+
+fn file_names<'a>(target: Option<&Reader<'a>>) -> Vec<&'a str> {
+    let files = target.and_then(|target| target.peek("files"));
+    let files = files.filter(|files| files.map_if_any().is_some());
+    let entries = files.and_then(|files| files.any_map()).unwrap_or_default();
+    entries.into_iter().map(|(name, _)| name).collect()
 }
 
 fn length(reader: &Reader<'_>) -> usize {
@@ -173,7 +181,7 @@ fn experiment_name(reader: &Reader<'_>) -> Option<ExperimentName> {
         );
         return None;
     }
-    reader.parsed()
+    reader.name()
 }
 
 fn labels(keys: &Keys<'_>) -> Option<BTreeMap<String, String>> {

@@ -75,7 +75,7 @@ fn metric_name(reader: &Reader<'_>) -> Option<MetricName> {
         );
         return None;
     }
-    reader.parsed()
+    reader.name()
 }
 
 fn metric<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Metric> {
@@ -88,7 +88,7 @@ fn metric<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Metric> {
         .required("query")
         .and_then(|query| scene.template(&query, Place::Query));
     let kind = keys
-        .required("as")
+        .required_as("as", "one of gauge, counter, histogram, value")
         .and_then(|kind| kind.one_of(&output::KINDS));
     let unit = optional(&keys, "unit", Reader::unit);
     let fold = fold(&keys, kind);

@@ -115,8 +115,12 @@ impl<'t> Names<'t> {
         let known: Vec<&str> = names
             .filter(|name| name.starts_with("load.") == is_load)
             .collect();
+        if known.is_empty() && is_load {
+            return format!("there is no metric {metric} (no rule of the load's output gives it)");
+        }
         if known.is_empty() {
-            return format!("there is no metric {metric}");
+            let hint = "those of the load start with \"load.\", others are defined under metrics";
+            return format!("there is no metric {metric} ({hint})");
         }
         format!(
             "there is no metric {metric} (known are {})",

@@ -125,7 +125,7 @@ fn reachable(
     if is_bounded {
         reader.refuse_with(
             format!("\"maximize {expression}\" under a fixed offered rate cannot exceed the offer"),
-            "maximize load.capacity, or minimize a latency or a cost",
+            "minimize a latency or a cost; load.capacity is not supported yet",
         );
     }
     !is_bounded
@@ -180,7 +180,10 @@ fn goal(
     if let Err(mismatch) = unit.fit(&given)
         && value != 0.0
     {
-        reader.refuse(format!("the objective is in {mismatch}"));
+        let mismatch = mismatch.to_string();
+        reader.refuse(format!(
+            "the units of objective and goal differ: {mismatch}"
+        ));
         return None;
     }
     possible(reader, direction, objective, unit, value)

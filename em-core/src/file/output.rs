@@ -61,6 +61,7 @@ fn rules(
     language: Language,
 ) -> Option<BTreeMap<MetricName, OutputPattern>> {
     let mut rules = BTreeMap::new();
+    let mut is_whole = true;
     let Some(reader) = keys.get(key) else {
         return Some(rules);
     };
@@ -68,9 +69,11 @@ fn rules(
         let pattern = rule(name, &reader, language);
         if let (Some(name), Some(pattern)) = (metric_name(name, &reader), pattern) {
             rules.insert(name, pattern);
+        } else {
+            is_whole = false;
         }
     }
-    Some(rules)
+    is_whole.then_some(rules)
 }
 
 fn rule(name: &str, reader: &Reader<'_>, language: Language) -> Option<OutputPattern> {
@@ -118,6 +121,7 @@ fn find(name: &str, reader: &Reader<'_>, language: Language) -> Option<String> {
 
 fn samples(keys: &Keys<'_>) -> Option<BTreeMap<MetricName, RequestLog>> {
     let mut logs = BTreeMap::new();
+    let mut is_whole = true;
     let Some(reader) = keys.get("samples") else {
         return Some(logs);
     };
@@ -125,9 +129,11 @@ fn samples(keys: &Keys<'_>) -> Option<BTreeMap<MetricName, RequestLog>> {
         let log = request_log(&reader);
         if let (Some(name), Some(log)) = (metric_name(name, &reader), log) {
             logs.insert(name, log);
+        } else {
+            is_whole = false;
         }
     }
-    Some(logs)
+    is_whole.then_some(logs)
 }
 
 fn request_log(reader: &Reader<'_>) -> Option<RequestLog> {

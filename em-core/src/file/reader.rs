@@ -246,7 +246,8 @@ fn hint(key: &str, known: &[&str]) -> String {
     }
 }
 
-fn joined(path: &str, key: &str) -> String {
+/// The path of a key.
+pub(super) fn joined(path: &str, key: &str) -> String {
     let is_plain = key
         .chars()
         .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
@@ -279,6 +280,16 @@ impl<'a> Keys<'a> {
         let found = self.get(key);
         if found.is_none() {
             self.reader.refuse(format!("the key {key:?} is missing"));
+        }
+        found
+    }
+
+    /// The same, with what can be given.
+    pub(super) fn required_as(&self, key: &str, remedy: &str) -> Option<Reader<'a>> {
+        let found = self.get(key);
+        if found.is_none() {
+            let what = format!("the key {key:?} is missing");
+            self.reader.refuse_with(what, remedy);
         }
         found
     }

@@ -5,6 +5,7 @@
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::reader::joined;
 use super::scalar;
 use super::violation::{Position, Violation, Violations};
 
@@ -268,8 +269,9 @@ impl Builder {
             (NodeKind::Map(entries), Some((key, at))) => {
                 if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                     let what = format!("the key {key:?} is already on line {}", first.at.line);
-                    self.violations
-                        .push(violation(at, what, Some("keep one of them")));
+                    let mut twice = violation(at, what, Some("keep one of them"));
+                    twice.path = self.path(&key);
+                    self.violations.push(twice);
                 } else {
                     let value = node;
                     entries.push(Entry { key, at, value });
@@ -279,6 +281,19 @@ impl Builder {
             _ => unreachable!("only lists and maps are opened"),
         }
         Ok(())
+    }
+
+    /// The path of a key of the innermost map.
+    fn path(&self, key: &str) -> String {
+        let mut path = String::new();
+        for open in &self.open {
+            match (&open.node.kind, &open.key) {
+                (NodeKind::List(items), _) => path = format!("{path}[{}]", items.len()),
+                (_, Some((key, _))) => path = joined(&path, key),
+                (_, None) => {}
+            }
+        }
+        joined(&path, key)
     }
 
     fn counted(&mut self, nodes: usize, at: Position) -> Result<(), Violation> {

@@ -67,7 +67,7 @@ fn one<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Tunable> {
             name.refuse(format!("{text:?} is the name of a placeholder already"));
             return None;
         }
-        name.parsed::<TunableName>()
+        name.name::<TunableName>()
     });
     let apply = applies(&keys, scene);
     let resource = apply.as_deref().unwrap_or_default().iter().any(is_resource);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::tree::NodeKind;
 use crate::expression::closest;
+use crate::id::NameError;
 use crate::value::{Quantity, ScaledUnit, Value, duration};
 
 impl Reader<'_> {
@@ -174,6 +175,16 @@ impl Reader<'_> {
         };
         self.refuse_with(format!("{text:?} has no meaning here"), remedy);
         None
+    }
+
+    /// A name. What may stand around names elsewhere (after the `;` of the rule) has no place in a file.
+    pub(super) fn name<T: std::str::FromStr<Err = NameError>>(&self) -> Option<T> {
+        let text = self.text()?;
+        let refuse = |error: NameError| {
+            let rule = error.rule.split(';').next().unwrap_or_default();
+            self.refuse_with(format!("{:?} is not {}", error.name, error.kind), rule);
+        };
+        text.parse().map_err(refuse).ok()
     }
 
     /// Text that follows the rule of its type.
