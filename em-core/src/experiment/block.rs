@@ -54,8 +54,11 @@ impl DrawnBlock {
         waves: Vec<Vec<TrialId>>,
         drawn_at: Timestamp,
     ) -> Self {
-        let places: BTreeMap<_, _> =
-            waves.iter().flatten().map(|trial| (*trial, Place::default())).collect();
+        let places: BTreeMap<_, _> = waves
+            .iter()
+            .flatten()
+            .map(|trial| (*trial, Place::default()))
+            .collect();
         let unsettled = places.len();
         Self {
             number,
@@ -70,13 +73,21 @@ impl DrawnBlock {
     }
 
     pub(super) fn place(&mut self, trial: TrialId, iteration: PlacedIteration) {
-        self.places.entry(trial).or_default().iterations.push(iteration);
+        self.places
+            .entry(trial)
+            .or_default()
+            .iterations
+            .push(iteration);
     }
 
     pub(super) fn end(&mut self, trial: TrialId, number: IterationNo, end: &IterationEnd) {
-        let Some(place) = self.places.get_mut(&trial) else { return };
-        if let Some(known) =
-            place.iterations.iter_mut().find(|known| known.iteration == number)
+        let Some(place) = self.places.get_mut(&trial) else {
+            return;
+        };
+        if let Some(known) = place
+            .iterations
+            .iter_mut()
+            .find(|known| known.iteration == number)
         {
             known.end = Some(end.clone());
         }
@@ -86,7 +97,9 @@ impl DrawnBlock {
     }
 
     pub(super) fn void(&mut self, why: &str) {
-        self.state = BlockState::Voided { why: why.to_owned() };
+        self.state = BlockState::Voided {
+            why: why.to_owned(),
+        };
     }
 
     /// Whether each place has a value, or never will.
@@ -168,11 +181,18 @@ impl Place {
     /// The stage in which the manager died once too often.
     fn fatal_stage(&self) -> Option<Stage> {
         let died_in = |known: &PlacedIteration| match &known.end {
-            Some(IterationEnd::Interrupted { stage, cause: InterruptCause::ManagerDied }) => *stage,
+            Some(IterationEnd::Interrupted {
+                stage,
+                cause: InterruptCause::ManagerDied,
+            }) => *stage,
             Some(_) | None => None,
         };
         let stage = self.iterations.last().and_then(died_in)?;
-        let deaths = self.iterations.iter().filter(|known| died_in(known) == Some(stage)).count();
+        let deaths = self
+            .iterations
+            .iter()
+            .filter(|known| died_in(known) == Some(stage))
+            .count();
         (deaths >= DEATHS_PER_STAGE).then_some(stage)
     }
 
@@ -213,7 +233,12 @@ pub struct PlacedIteration {
 
 impl PlacedIteration {
     pub(super) fn new(iteration: IterationNo, slot: SlotId, repeats: Option<IterationNo>) -> Self {
-        Self { iteration, slot, repeats, end: None }
+        Self {
+            iteration,
+            slot,
+            repeats,
+            end: None,
+        }
     }
 }
 

@@ -36,8 +36,16 @@ impl Numbers<'_> {
                 let name: TunableName = name.parse().ok()?;
                 self.values.get(&name).and_then(Value::to_f64)
             }
-            Name::Metric { of_baseline, metric, statistic } => {
-                let result = if *of_baseline { self.baseline? } else { self.result };
+            Name::Metric {
+                of_baseline,
+                metric,
+                statistic,
+            } => {
+                let result = if *of_baseline {
+                    self.baseline?
+                } else {
+                    self.result
+                };
                 statistic_of(&result.summary, metric, statistic.as_deref())
             }
         }
@@ -55,16 +63,20 @@ fn statistic_of(summary: &Summary, metric: &str, statistic: Option<&str>) -> Opt
             let custom = || Statistic::Custom(text.to_owned());
             find(&text.parse().unwrap_or_else(|_| custom()))
         }
-        None => [Statistic::Value, Statistic::Rate, Statistic::Mean].iter().find_map(find),
+        None => [Statistic::Value, Statistic::Rate, Statistic::Mean]
+            .iter()
+            .find_map(find),
     }
 }
 
 /// The value of an expression in one block.
 pub fn evaluate(expression: &Expression, numbers: &Numbers<'_>) -> Result<f64, MissingNumber> {
-    expression.evaluate(&|name| numbers.look_up(name)).map_err(|error| MissingNumber {
-        expression: expression.text().to_owned(),
-        why: error.to_string(),
-    })
+    expression
+        .evaluate(&|name| numbers.look_up(name))
+        .map_err(|error| MissingNumber {
+            expression: expression.text().to_owned(),
+            why: error.to_string(),
+        })
 }
 
 /// How far a constraint is from its edge in one block, in the unit of its sides: above 0 it holds.

@@ -31,6 +31,11 @@ impl HoldRecord {
 
 impl Default for HoldRecord {
     fn default() -> Self {
-        Self { n: 0, open: false, idle_since: Timestamp::UNIX_EPOCH, refused: None }
+        Self {
+            n: 0,
+            open: false,
+            idle_since: Timestamp::UNIX_EPOCH,
+            refused: None,
+        }
     }
 }

@@ -123,16 +123,24 @@ impl Experiment {
                 let hold = self.holds.get(slot);
                 hold.is_none_or(|hold| !hold.open) && *n == hold.map_or(0, |hold| hold.n) + 1
             }
-            ExperimentEvent::HoldClosed { slot, n, .. } => {
-                self.holds.get(slot).is_some_and(|hold| hold.open && hold.n == *n)
-            }
-            ExperimentEvent::Placed { trial, iteration, block, .. } => {
-                self.trials.get(trial).is_some_and(|known| iteration.0 <= known.placed + 1)
+            ExperimentEvent::HoldClosed { slot, n, .. } => self
+                .holds
+                .get(slot)
+                .is_some_and(|hold| hold.open && hold.n == *n),
+            ExperimentEvent::Placed {
+                trial,
+                iteration,
+                block,
+                ..
+            } => {
+                self.trials
+                    .get(trial)
+                    .is_some_and(|known| iteration.0 <= known.placed + 1)
                     && *block == block.and(self.open_block)
             }
-            ExperimentEvent::IterationEnded { trial, iteration, .. } => {
-                self.active.contains_key(&(*trial, *iteration))
-            }
+            ExperimentEvent::IterationEnded {
+                trial, iteration, ..
+            } => self.active.contains_key(&(*trial, *iteration)),
             ExperimentEvent::TrialFinished { trial, .. }
             | ExperimentEvent::Dropped { trial, .. } => self.unfinished.contains(trial),
             ExperimentEvent::ReportDue { .. } => self.report.is_none(),
@@ -148,11 +156,19 @@ impl Experiment {
             | ExperimentEvent::Concluded { .. }
             | ExperimentEvent::Finished => true,
         };
-        if possible { self.phase.clone().on(event).map(drop) } else { Err(illegal(self.phase.name(), event)) }
+        if possible {
+            self.phase.clone().on(event).map(drop)
+        } else {
+            Err(illegal(self.phase.name(), event))
+        }
     }
 
     /// Takes the next event.
-    pub fn apply(&mut self, at: Timestamp, event: &ExperimentEvent) -> Result<(), IllegalTransition> {
+    pub fn apply(
+        &mut self,
+        at: Timestamp,
+        event: &ExperimentEvent,
+    ) -> Result<(), IllegalTransition> {
         self.check(event)?;
         self.phase = self.phase.clone().on(event)?;
         self.take(at, event);
@@ -174,9 +190,14 @@ impl Experiment {
             }
             ExperimentEvent::Asked { answer } => self.take_suggestion(at, answer),
             ExperimentEvent::TrialAdded { .. } => self.add_trial(event),
-            ExperimentEvent::BlockDrawn { block, purpose, waves } => {
+            ExperimentEvent::BlockDrawn {
+                block,
+                purpose,
+                waves,
+            } => {
                 self.open_block = Some(*block);
-                self.blocks.push(DrawnBlock::new(*block, *purpose, waves.clone(), at));
+                self.blocks
+                    .push(DrawnBlock::new(*block, *purpose, waves.clone(), at));
             }
             ExperimentEvent::BlockVoided { block, why } => {
                 self.open_block = None;
@@ -189,11 +210,29 @@ impl Experiment {
             ExperimentEvent::HoldClosed { slot, refused, .. } => {
                 self.holds.entry(*slot).or_default().close(refused.clone());
             }
-            ExperimentEvent::Placed { trial, iteration, block, slot, repeats } => {
+            ExperimentEvent::Placed {
+                trial,
+                iteration,
+                block,
+                slot,
+                repeats,
+            } => {
                 let placed = PlacedIteration::new(*iteration, *slot, *repeats);
-                self.place(*trial, placed, Placing { block: *block, slot: *slot, at });
+                self.place(
+                    *trial,
+                    placed,
+                    Placing {
+                        block: *block,
+                        slot: *slot,
+                        at,
+                    },
+                );
             }
-            ExperimentEvent::IterationEnded { trial, iteration, end } => {
+            ExperimentEvent::IterationEnded {
+                trial,
+                iteration,
+                end,
+            } => {
                 self.end_iteration(*trial, *iteration, end, at);
             }
             ExperimentEvent::TrialFinished { trial, outcome } => {
@@ -233,25 +272,46 @@ impl Experiment {
     fn take_suggestion(&mut self, at: Timestamp, answer: &Suggestion) {
         if let Suggestion::Try(configurations) = answer {
             self.rounds += 1;
-            let typed = configurations.iter().map(|some| some.typed(&self.plan.tunables));
+            let typed = configurations
+                .iter()
+                .map(|some| some.typed(&self.plan.tunables));
             self.pending = typed.collect();
         }
         self.asked = Some((at, answer.clone()));
     }
 
     fn next_trial(&self, event: &ExperimentEvent) -> TrialId {
-        let is_baseline =
-            matches!(event, ExperimentEvent::TrialAdded { origin: Origin::Baseline, .. });
-        let next = self.trials.last_key_value().map_or(1, |(last, _)| last.0 + 1);
-        if is_baseline { TrialId::BASELINE } else { TrialId(next) }
+        let is_baseline = matches!(
+            event,
+            ExperimentEvent::TrialAdded {
+                origin: Origin::Baseline,
+                ..
+            }
+        );
+        let next = self
+            .trials
+            .last_key_value()
+            .map_or(1, |(last, _)| last.0 + 1);
+        if is_baseline {
+            TrialId::BASELINE
+        } else {
+            TrialId(next)
+        }
     }
 
     fn add_trial(&mut self, event: &ExperimentEvent) {
-        let ExperimentEvent::TrialAdded { trial, label, configuration, origin } = event else {
+        let ExperimentEvent::TrialAdded {
+            trial,
+            label,
+            configuration,
+            origin,
+        } = event
+        else {
             return;
         };
-        let configuration =
-            configuration.as_ref().map(|some| Arc::new(some.typed(&self.plan.tunables)));
+        let configuration = configuration
+            .as_ref()
+            .map(|some| Arc::new(some.typed(&self.plan.tunables)));
         if let Some(configuration) = &configuration
             && !matches!(origin, Origin::Verifies { .. })
         {
@@ -285,7 +345,9 @@ impl Experiment {
         end: &IterationEnd,
         at: Timestamp,
     ) {
-        let Some(placing) = self.active.remove(&(trial, iteration)) else { return };
+        let Some(placing) = self.active.remove(&(trial, iteration)) else {
+            return;
+        };
         if let Some(hold) = self.holds.get_mut(&placing.slot) {
             hold.idle_since = at;
         }
@@ -295,8 +357,10 @@ impl Experiment {
         }
         match placing.block {
             None => {
-                if let Some(calibrating) =
-                    self.calibrating.iter_mut().find(|known| known.iteration == iteration)
+                if let Some(calibrating) = self
+                    .calibrating
+                    .iter_mut()
+                    .find(|known| known.iteration == iteration)
                 {
                     calibrating.end = Some(end.clone());
                 }
@@ -332,7 +396,9 @@ impl Experiment {
     }
 
     fn baseline_is_lost(&self, number: BlockNo) -> bool {
-        let place = self.block(number).and_then(|block| block.places.get(&TrialId::BASELINE));
+        let place = self
+            .block(number)
+            .and_then(|block| block.places.get(&TrialId::BASELINE));
         place.is_some_and(|place| place.state() == PlaceState::Lost)
     }
 
@@ -402,7 +468,11 @@ impl Experiment {
 
     /// Number the next trial gets.
     pub fn next_trial_id(&self) -> TrialId {
-        TrialId(self.trials.last_key_value().map_or(1, |(last, _)| last.0 + 1))
+        TrialId(
+            self.trials
+                .last_key_value()
+                .map_or(1, |(last, _)| last.0 + 1),
+        )
     }
 
     /// Trials without an outcome.
@@ -432,7 +502,8 @@ impl Experiment {
 
     /// Whether the open block's baseline has no value, so that nothing in it can be compared.
     pub fn open_block_lost_its_baseline(&self) -> bool {
-        self.open_block.is_some_and(|number| self.baseline_is_lost(number))
+        self.open_block
+            .is_some_and(|number| self.baseline_is_lost(number))
     }
 
     /// Blocks voided one after the other.
@@ -455,8 +526,13 @@ impl Experiment {
     /// The iterations that wait for one another before their load starts: those of the same block
     /// that run now.
     pub fn wave_of(&self, trial: TrialId, iteration: IterationNo) -> Vec<(TrialId, IterationNo)> {
-        let Some(placing) = self.active.get(&(trial, iteration)) else { return Vec::new() };
-        let same = self.active.iter().filter(|(_, other)| other.block == placing.block);
+        let Some(placing) = self.active.get(&(trial, iteration)) else {
+            return Vec::new();
+        };
+        let same = self
+            .active
+            .iter()
+            .filter(|(_, other)| other.block == placing.block);
         same.map(|(key, _)| *key).collect()
     }
 
@@ -508,16 +584,21 @@ impl Experiment {
                 RateSpec::PerSecond(rate) => Some(rate),
                 RateSpec::OfCapacity(_) => self.calibration.as_ref().map(|(_, rate)| *rate),
             },
-            LoadSpec::Command(_) | LoadSpec::External(_) | LoadSpec::None | LoadSpec::Custom { .. } => {
-                None
-            }
+            LoadSpec::Command(_)
+            | LoadSpec::External(_)
+            | LoadSpec::None
+            | LoadSpec::Custom { .. } => None,
         }
     }
 
     /// Seed of the arrivals: the same for all iterations of a block.
     pub fn load_seed(&self, block: Option<BlockNo>) -> u64 {
         let block = block.map_or(0, |block| u64::from(block.0));
-        self.plan.measurement.seed.wrapping_mul(1_000_003).wrapping_add(block)
+        self.plan
+            .measurement
+            .seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(block)
     }
 
     /// Mean time of an iteration that has a result, as seen so far.
@@ -527,5 +608,9 @@ impl Experiment {
 }
 
 fn illegal(state: &'static str, event: &ExperimentEvent) -> IllegalTransition {
-    IllegalTransition { machine: "experiment", state, event: event.name() }
+    IllegalTransition {
+        machine: "experiment",
+        state,
+        event: event.name(),
+    }
 }

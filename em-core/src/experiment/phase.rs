@@ -51,24 +51,32 @@ impl Phase {
     /// The phase after `event`; most events leave it as it is.
     pub fn on(self, event: &ExperimentEvent) -> Result<Self, IllegalTransition> {
         use ExperimentEvent as E;
-        let illegal =
-            IllegalTransition { machine: "experiment", state: self.name(), event: event.name() };
+        let illegal = IllegalTransition {
+            machine: "experiment",
+            state: self.name(),
+            event: event.name(),
+        };
         Ok(match (self, event) {
             // Over is over; a late call changes nothing.
-            (state @ Self::Finished { .. }, E::Cancelled { .. } | E::RequestTaken { .. } | E::Started { .. }) => {
-                state
-            }
+            (
+                state @ Self::Finished { .. },
+                E::Cancelled { .. } | E::RequestTaken { .. } | E::Started { .. },
+            ) => state,
             (Self::Finished { .. }, _) => return Err(illegal),
-            (Self::Closing { conclusion: Some(conclusion) }, E::Finished) => {
-                Self::Finished { conclusion }
-            }
+            (
+                Self::Closing {
+                    conclusion: Some(conclusion),
+                },
+                E::Finished,
+            ) => Self::Finished { conclusion },
             (_, E::Finished) => return Err(illegal),
             (state @ Self::Closing { .. }, E::Cancelled { .. }) => state,
             (_, E::Cancelled { .. }) => Self::Closing { conclusion: None },
             (state @ Self::Paused { .. }, E::Paused { .. }) => state,
-            (from, E::Paused { why, .. }) => {
-                Self::Paused { why: why.clone(), from: Box::new(from) }
-            }
+            (from, E::Paused { why, .. }) => Self::Paused {
+                why: why.clone(),
+                from: Box::new(from),
+            },
             (Self::Paused { from, .. }, E::Resumed { .. }) => *from,
             (state, E::Resumed { .. }) => state,
             (Self::Running, E::VerificationBegun { stopped }) => {
@@ -76,14 +84,26 @@ impl Phase {
             }
             (
                 Self::Running | Self::Verifying { .. } | Self::Closing { conclusion: None },
-                E::Concluded { stopped, answer, winner },
+                E::Concluded {
+                    stopped,
+                    answer,
+                    winner,
+                },
             ) => {
-                let conclusion =
-                    Conclusion { stopped: *stopped, answer: *answer, winner: *winner };
-                Self::Closing { conclusion: Some(conclusion) }
+                let conclusion = Conclusion {
+                    stopped: *stopped,
+                    answer: *answer,
+                    winner: *winner,
+                };
+                Self::Closing {
+                    conclusion: Some(conclusion),
+                }
             }
             (_, E::VerificationBegun { .. } | E::Concluded { .. }) => return Err(illegal),
-            (Self::Closing { .. } | Self::Paused { .. }, E::Placed { .. } | E::BlockDrawn { .. }) => {
+            (
+                Self::Closing { .. } | Self::Paused { .. },
+                E::Placed { .. } | E::BlockDrawn { .. },
+            ) => {
                 return Err(illegal);
             }
             (state, _) => state,
