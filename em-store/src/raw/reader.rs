@@ -1,0 +1,65 @@
+//! Reads of `raw.db`.
+
+use std::path::{Path, PathBuf};
+
+use em_core::id::Digest;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqlitePoolOptions;
+
+use super::RawUsage;
+use crate::StoreError;
+use crate::schema::reading;
+
+/// Connections that read at the same time.
+const READERS: u32 = 2;
+
+/// The reading side of raw data.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl Reader {
+    /// Connects when something is read.
+    pub(crate) fn new(path: &Path) -> Self {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .connect_lazy_with(reading(path));
+        Self {
+            pool,
+            path: path.to_owned(),
+        }
+    }
+
+    pub(crate) async fn get(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        sqlx::query_scalar("SELECT bytes FROM raw WHERE digest = ?")
+            .bind(digest.as_bytes().as_slice())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|source| StoreError::database("read raw data", &self.path, source))?
+            .ok_or_else(|| StoreError::NoRaw {
+                digest: digest.to_string(),
+            })
+    }
+
+    pub(crate) async fn usage(&self) -> Result<RawUsage, StoreError> {
+        let (records, bytes, file_bytes): (i64, i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(length(bytes)), 0), \
+             (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) FROM raw",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|source| StoreError::database("measure raw data", &self.path, source))?;
+        Ok(RawUsage {
+            records: records.cast_unsigned(),
+            bytes: bytes.cast_unsigned(),
+            file_bytes: file_bytes.cast_unsigned(),
+        })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
