@@ -1,5 +1,5 @@
 // Prints "written<TAB>canonical<TAB>nanos" for seeded random quantities, as Kubernetes' own library reads and prints them,
-// and "finer" where that library would round. Made with k8s.io/apimachinery v0.34.1 and Go 1.24: go run . > quantities.tsv
+// and "finer" where that library would round. Made with k8s.io/apimachinery v0.34.1 and Go 1.24: go mod tidy; go run . > quantities.tsv
 package main
 
 import (
