@@ -13,11 +13,9 @@ use std::sync::{Mutex, PoisonError};
 /// Ports below this one belong to well-known services more often than not.
 const LOWEST: u16 = 15_000;
 
-/// The ports handed out by this process and not given back yet.
-#[derive(Debug, Default)]
-pub struct Ports {
-    taken: Mutex<BTreeSet<u16>>,
-}
+/// The ports handed out by this process and not given back yet. There is one such list per process, as
+/// there is one set of ports per machine: two targets must not be given the same one.
+static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// No port is free.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,34 +25,25 @@ pub struct NoFreePort {
     highest: u16,
 }
 
-impl Ports {
-    /// Takes `count` ports on which nobody listens now and that were not handed out before.
-    pub fn take(&self, count: usize) -> Result<Vec<u16>, NoFreePort> {
-        let range = candidates();
-        let (lowest, highest) = (*range.start(), *range.end());
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = Vec::with_capacity(count);
-        for port in from_own_start(range) {
-            if found.len() == count {
-                break;
-            }
-            if !taken.contains(&port) && is_free(port) {
-                found.push(port);
-            }
-        }
-        if found.len() < count {
-            return Err(NoFreePort { lowest, highest });
-        }
-        taken.extend(&found);
-        Ok(found)
+/// Takes `count` ports on which nobody listens now and that were not handed out before.
+pub fn take(count: usize) -> Result<Vec<u16>, NoFreePort> {
+    let range = candidates();
+    let (lowest, highest) = (*range.start(), *range.end());
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let free = from_own_start(range).filter(|port| !taken.contains(port) && is_free(*port));
+    let found: Vec<u16> = free.take(count).collect();
+    if found.len() < count {
+        return Err(NoFreePort { lowest, highest });
     }
+    taken.extend(&found);
+    Ok(found)
+}
 
-    /// Gives ports back.
-    pub fn give_back(&self, ports: &[u16]) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for port in ports {
-            taken.remove(port);
-        }
+/// Gives ports back.
+pub fn give_back(ports: impl IntoIterator<Item = u16>) {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    for port in ports {
+        taken.remove(&port);
     }
 }
 
@@ -91,26 +80,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_handed_out_once_until_it_is_given_back() {
-        let ports = Ports::default();
-        let first = ports.take(3).unwrap();
-        let second = ports.take(1).unwrap();
-        assert!(!first.contains(&second[0]));
-        ports.give_back(&first);
-        assert_eq!(ports.take(3).unwrap()[0], first[0]);
+    fn a_port_is_handed_out_once_and_lies_below_those_of_outgoing_connections() {
+        let mut ports = take(3).unwrap();
+        ports.extend(take(2).unwrap());
+        assert!(ports.iter().all(|port| candidates().contains(port)));
+        give_back(ports.clone());
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 5);
     }
 
     #[test]
-    fn a_port_on_which_somebody_listens_is_passed_over() {
-        let free = Ports::default().take(1).unwrap()[0];
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free)).unwrap();
-        assert_ne!(Ports::default().take(1).unwrap()[0], free);
+    fn a_port_on_which_somebody_listens_is_not_free() {
+        let port = take(1).unwrap()[0];
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert!(!is_free(port));
         drop(listener);
-    }
-
-    #[test]
-    fn ports_lie_below_those_of_outgoing_connections() {
-        let port = Ports::default().take(1).unwrap()[0];
-        assert!(candidates().contains(&port));
+        assert!(is_free(port));
+        give_back([port]);
     }
 }

@@ -119,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_listening_is_not_ready() {
-        let port = crate::port::Ports::default().take(1).unwrap()[0];
+        let port = crate::port::take(1).unwrap()[0];
         let authority = format!("127.0.0.1:{port}");
         let Look::NotYet(why) = tcp(&authority).await else {
             panic!("nobody listens")

@@ -17,6 +17,15 @@ pub struct WorkdirError {
     source: io::Error,
 }
 
+/// Makes a folder; there already = success.
+pub fn make(folder: &Path) -> Result<(), WorkdirError> {
+    fs::create_dir_all(folder).map_err(|source| WorkdirError {
+        act: "make folder",
+        path: folder.to_owned(),
+        source,
+    })
+}
+
 /// Copies all of `from` into `to`, which is made: files as reflinks where the file system can, with
 /// their permissions and, for root, their owners; links as links. Sockets, pipes and devices are left
 /// out: they belong to whoever runs in the original.

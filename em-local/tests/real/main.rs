@@ -4,4 +4,5 @@
 
 mod cgroup;
 mod guard;
+mod process;
 mod support;

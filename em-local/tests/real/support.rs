@@ -1,16 +1,200 @@
 //! What the tests with real processes share.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use em_core::configuration::Configuration;
+use em_core::file::{FileContext, parse};
+use em_core::id::{Epoch, IterationNo, OpKey, SlotId, TrialId, TunableName};
+use em_core::plan::Plan;
+use em_core::port::{
+    Address, Clock, DeployPlan, Fact, OpContext, Readiness, SystemClock, Target, Undo,
+};
+use em_core::value::Value;
 use em_local::guard;
 use em_local::launch::{Guardian, Launch, Running};
 use em_local::mark::{self, Mark};
 use em_local::proc_table;
+use em_local::surroundings::Surroundings;
+use tokio_util::sync::CancellationToken;
+
+/// A store that nobody else has: tests that run at once must not end each other's processes.
+fn an_epoch() -> Epoch {
+    Epoch {
+        store: format!("{:016x}", u64::from(std::process::id())),
+        counter: 1,
+    }
+}
 
 /// A mark nobody else has.
-pub(crate) fn a_mark(key: &str) -> Mark {
-    Mark::new(&format!("test{}", std::process::id()), 1, key)
+pub(crate) fn a_mark(name: &str) -> Mark {
+    Mark::new(
+        an_epoch(),
+        OpKey::Experiment {
+            experiment: name.parse().unwrap(),
+            seq: 1,
+        },
+    )
+}
+
+/// A context of the first iteration, hold or act of the experiment `name`.
+pub(crate) fn a_context(key: OpKey) -> OpContext {
+    let deadline = SystemClock.now() + jiff::SignedDuration::from_secs(60);
+    OpContext::new(key, an_epoch(), deadline, CancellationToken::new())
+}
+
+/// A plan out of the text of a file, which lies in `base`.
+pub(crate) fn a_plan(base: &Path, text: &str) -> Arc<Plan> {
+    let text = format!("{text}\ntrials: [{{ id: a, values: {{}} }}]\n");
+    let read = |path: &Path| std::fs::read(path);
+    let context = FileContext {
+        base: base.to_owned(),
+        executable: Some(guarded_example()),
+        executable_digest: None,
+        summarizers: BTreeMap::new(),
+        read: &read,
+    };
+    Arc::new(parse(text.as_bytes(), &context).unwrap().plan)
+}
+
+/// One iteration of a target, step by step as the engine takes them.
+pub(crate) struct Bench<T> {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) target: T,
+    pub(crate) surroundings: Surroundings,
+}
+
+impl<T: Target> Bench<T> {
+    /// A bench on which the file `text` runs; files that it names are written by `prepare`.
+    pub(crate) fn new(
+        text: &str,
+        prepare: impl FnOnce(&Path),
+        make: impl FnOnce(Surroundings) -> T,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let mut surroundings =
+            Surroundings::new(&folder.path().join("data")).guardian(a_guardian());
+        surroundings.base = PathBuf::from(folder.path());
+        surroundings.locks = PathBuf::from(folder.path());
+        surroundings.executable = guarded_example();
+        Self {
+            plan: a_plan(folder.path(), text),
+            target: make(surroundings.clone()),
+            surroundings,
+            folder,
+        }
+    }
+
+    pub(crate) fn survey_context(&self) -> OpContext {
+        a_context(OpKey::Experiment {
+            experiment: self.plan.name.clone(),
+            seq: 1,
+        })
+    }
+
+    pub(crate) fn hold(&self) -> OpContext {
+        self.hold_of(0)
+    }
+
+    pub(crate) fn hold_of(&self, slot: u32) -> OpContext {
+        a_context(OpKey::Hold {
+            experiment: self.plan.name.clone(),
+            slot: SlotId(slot),
+            n: 1,
+        })
+    }
+
+    pub(crate) fn iteration(&self) -> OpContext {
+        self.iteration_of(0)
+    }
+
+    pub(crate) fn iteration_of(&self, trial: u32) -> OpContext {
+        a_context(OpKey::Iteration {
+            experiment: self.plan.name.clone(),
+            trial: TrialId(trial),
+            iteration: IterationNo(1),
+        })
+    }
+
+    /// A deployment of the defaults, less what `values` says.
+    pub(crate) fn deployment(&self, undo: Undo, values: &[(&str, Value)]) -> DeployPlan {
+        let defaults = self.plan.tunables.iter();
+        let defaults = defaults.filter_map(|one| Some((one.name.clone(), one.default.clone()?)));
+        let chosen = values
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.clone()));
+        let values: BTreeMap<TunableName, Value> = defaults.chain(chosen).collect();
+        let mut configuration = Configuration::empty();
+        for (name, value) in &values {
+            configuration.set(name.clone(), value.clone());
+        }
+        DeployPlan::new(
+            Arc::clone(&self.plan),
+            SlotId(0),
+            Arc::new(configuration),
+            Arc::new(values),
+            Arc::new(undo),
+        )
+    }
+
+    /// Acquires and deploys.
+    pub(crate) async fn deployed(&self, values: &[(&str, Value)]) -> DeployPlan {
+        let undo = self
+            .target
+            .acquire(&self.hold(), &self.plan, SlotId(0))
+            .await
+            .unwrap();
+        let plan = self.deployment(undo, values);
+        self.target.deploy(&self.iteration(), &plan).await.unwrap();
+        plan
+    }
+
+    /// Looks until the deployment is ready or stuck.
+    pub(crate) async fn settled(&self, plan: &DeployPlan) -> Readiness {
+        let cx = self.iteration();
+        let looks = async {
+            loop {
+                let look = self.target.readiness(&cx, plan).await.unwrap();
+                if !matches!(look, Readiness::Progressing { .. }) {
+                    return look;
+                }
+                self.target.changed(&cx).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), looks)
+            .await
+            .unwrap()
+    }
+
+    /// Facts and addresses of a deployment that became ready.
+    pub(crate) async fn ready(&self, plan: &DeployPlan) -> (Vec<Fact>, Vec<Address>) {
+        let settled = self.settled(plan).await;
+        let Readiness::Ready { facts, addresses } = settled else {
+            panic!("{settled:?}")
+        };
+        (facts, addresses)
+    }
+
+    /// Everything away and back.
+    pub(crate) async fn end(&self, plan: &DeployPlan) {
+        self.target.withdraw(&self.iteration()).await.unwrap();
+        self.target
+            .restore(&self.hold(), Some((*plan.undo).clone()))
+            .await
+            .unwrap();
+    }
+}
+
+/// The fact of that name.
+pub(crate) fn fact<'f>(facts: &'f [Fact], name: &str) -> &'f Fact {
+    facts
+        .iter()
+        .find(|fact| fact.name == name)
+        .unwrap_or_else(|| panic!("{name} in {facts:?}"))
 }
 
 /// The example `guarded`, which `cargo test` builds beside the tests.
