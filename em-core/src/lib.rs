@@ -8,6 +8,7 @@
 
 pub mod assign;
 pub mod configuration;
+pub mod experiment;
 pub mod expression;
 pub mod fault;
 pub mod file;
@@ -18,6 +19,8 @@ pub mod observe;
 pub mod plan;
 pub mod port;
 pub mod read;
+pub mod report;
+pub mod schedule;
 pub mod store;
 pub mod template;
 #[cfg(any(test, feature = "testkit"))]

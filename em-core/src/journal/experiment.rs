@@ -82,7 +82,11 @@ pub enum ExperimentEvent {
         slot: SlotId,
         /// Which hold.
         n: u32,
+        /// Why the slot could not be had; none where it was held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
         /// What was noted while it was released.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
     /// An iteration was given a slot.
@@ -209,4 +213,34 @@ pub enum Purpose {
     },
     /// The best are measured again.
     Verifying,
+}
+
+impl ExperimentEvent {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "Created",
+            Self::Started { .. } => "Started",
+            Self::Surveyed { .. } => "Surveyed",
+            Self::Calibrated { .. } => "Calibrated",
+            Self::Asked { .. } => "Asked",
+            Self::TrialAdded { .. } => "TrialAdded",
+            Self::BlockDrawn { .. } => "BlockDrawn",
+            Self::BlockVoided { .. } => "BlockVoided",
+            Self::HoldOpened { .. } => "HoldOpened",
+            Self::HoldClosed { .. } => "HoldClosed",
+            Self::Placed { .. } => "Placed",
+            Self::IterationEnded { .. } => "IterationEnded",
+            Self::TrialFinished { .. } => "TrialFinished",
+            Self::Dropped { .. } => "Dropped",
+            Self::VerificationBegun { .. } => "VerificationBegun",
+            Self::Paused { .. } => "Paused",
+            Self::Resumed { .. } => "Resumed",
+            Self::Cancelled { .. } => "Cancelled",
+            Self::RequestTaken { .. } => "RequestTaken",
+            Self::Concluded { .. } => "Concluded",
+            Self::ReportDue { .. } => "ReportDue",
+            Self::Finished => "Finished",
+        }
+    }
 }

@@ -89,6 +89,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether it counts against the budget of failures.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Invalid { .. })
+    }
+
     /// The same without reasons.
     pub fn kind(&self) -> OutcomeKind {
         match self {
