@@ -20,6 +20,7 @@ mod process;
 mod reader;
 mod scalar;
 mod scene;
+mod schema;
 mod search;
 mod secret;
 mod set;
@@ -32,6 +33,7 @@ mod violation;
 
 pub use identity::differences;
 pub use scene::FileContext;
+pub use schema::schema;
 pub use set::{SetError, set};
 pub use tree::{Entry, LARGEST, Node, NodeKind};
 pub use violation::{Position, Violation, Violations};
