@@ -31,10 +31,10 @@ mod tests {
                 "oneOf" => list().filter(fits).count() == 1,
                 "enum" => list().any(|one| one == value),
                 "const" => rule == value,
-                "type" => match rule {
-                    Value::Array(types) => types.iter().any(|one| is(one, value)),
-                    one => is(one, value),
-                },
+                "type" => rule.as_array().map_or_else(
+                    || is(rule, value),
+                    |types| types.iter().any(|one| is(one, value)),
+                ),
                 "required" => value
                     .as_object()
                     .is_none_or(|map| list().all(|key| map.contains_key(key.as_str().unwrap()))),
