@@ -1,0 +1,118 @@
+//! `em check`: everything that can be checked without changing anything, and the plan.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use em_core::fault::Fault;
+use em_core::id::{Epoch, OpKey};
+use em_core::plan::Plan;
+use em_core::port::{Clock as _, Finding, OpContext, Severity, Survey, SystemClock};
+use em_local::fitness::Fitness;
+use tokio_util::sync::CancellationToken;
+
+use super::{CheckArgs, Failure, print, runtime};
+use crate::experiment_file::{self, ReadFile, Unusable};
+use crate::view::{plan, rendered};
+use crate::{compose, screen};
+
+pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let ReadFile { base, parsed } = experiment_file::read(&args.file, &args.set)
+        .map_err(|error| Failure::usage(format!("{error:#}")))?;
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(unusable) => return Err(refusal(&args.file, &unusable)),
+    };
+    for warning in &parsed.warnings {
+        screen::say(&format!("warning: {}: {warning}", args.file.display()));
+    }
+    let executable = std::env::current_exe().context("failed to find the own executable")?;
+    let mut text = plan::describe(&parsed.plan);
+    let commands = rendered::commands(&parsed.plan, &base, &executable)
+        .map_err(|error| Failure::usage(format!("{error:#}")))?;
+    if !commands.is_empty() {
+        text = format!("{text}\nWhat would be started (ports are drawn later):\n{commands}");
+    }
+    print(&text)?;
+    if args.offline {
+        return Ok(());
+    }
+    let slots = usize::try_from(parsed.plan.target.slots()).unwrap_or(usize::MAX);
+    screen::say(&Fitness::survey(slots, 1).to_string());
+    let survey = survey(&parsed.plan, &base, &data_folder(args)?)?;
+    judge(&survey.findings)
+}
+
+/// Every violation on a line of its own.
+fn refusal(file: &Path, unusable: &Unusable) -> Failure {
+    let file = file.display();
+    match unusable {
+        Unusable::Set(error) => Failure::usage(error.to_string()),
+        Unusable::Violations(violations) => {
+            let lines: Vec<String> = violations
+                .iter()
+                .map(|violation| format!("  {violation}"))
+                .collect();
+            let count = match lines.len() {
+                1 => "1 thing is wrong".to_owned(),
+                many => format!("{many} things are wrong"),
+            };
+            Failure::usage(format!("{count} with {file}:\n{}", lines.join("\n")))
+        }
+    }
+}
+
+/// A look at the target.
+fn survey(plan: &Plan, base: &Path, data: &Path) -> Result<Survey, Failure> {
+    let target = compose::target(plan, base, data)?;
+    let key = OpKey::Experiment {
+        experiment: plan.name.clone(),
+        seq: 0,
+    };
+    // Nothing is changed, so no mark will ever carry this epoch.
+    let epoch = Epoch {
+        store: "check".to_owned(),
+        counter: 0,
+    };
+    let deadline = SystemClock.now() + plan.timeouts.call;
+    let cx = OpContext::new(key, epoch, deadline, CancellationToken::new());
+    let surveyed = runtime()?.block_on(async {
+        tokio::time::timeout(plan.timeouts.call, target.survey(&cx, plan)).await
+    });
+    let surveyed = surveyed.context("the target was not surveyed in time (timeouts.call)")?;
+    surveyed
+        .map_err(|fault: Fault| anyhow::Error::new(fault).context("failed to survey the target"))
+        .map_err(Failure::from)
+}
+
+fn judge(findings: &[Finding]) -> Result<(), Failure> {
+    for finding in findings {
+        let severity = match finding.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let remedy = finding.remedy.as_deref();
+        let remedy = remedy.map_or_else(String::new, |remedy| format!(" ({remedy})"));
+        screen::say(&format!("{severity}: {}{remedy}", finding.what));
+    }
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    match errors.count() {
+        0 => Ok(()),
+        _ => Err(Failure::usage(
+            "the experiment cannot run here; the errors above say why",
+        )),
+    }
+}
+
+fn data_folder(args: &CheckArgs) -> Result<PathBuf> {
+    if let Some(data) = &args.data {
+        return Ok(data.clone());
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = variable("XDG_DATA_HOME").map(PathBuf::from);
+    home.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/share")))
+        .map(|home| home.join("em"))
+        .context("failed to find the data folder: set HOME, XDG_DATA_HOME or EM_DATA")
+}
