@@ -74,8 +74,15 @@ impl Handle {
         mut state: watch::Receiver<TreeState>,
     ) {
         self.signal(signal);
-        let ended = state.wait_for(|state| !state.is_alive());
-        if tokio::time::timeout(grace, ended).await.is_ok() {
+        let asked = async {
+            let _ = state.wait_for(|state| state.exit.is_some()).await;
+            // What the first process leaves behind was not asked yet.
+            for stat in self.living() {
+                send(&stat, SignalName::TERM);
+            }
+            let _ = state.wait_for(|state| !state.is_alive()).await;
+        };
+        if tokio::time::timeout(grace, asked).await.is_ok() {
             return;
         }
         if let Some(group) = self.group.clone() {
