@@ -1,12 +1,15 @@
 //! Local targets of the Experiment Manager: process, command, observe, simulated.
 
 pub mod artifacts;
+pub mod call;
 pub mod cgroup;
+pub mod command;
 pub mod cores;
 mod fault;
 pub mod fill;
 pub mod fitness;
 pub mod guard;
+mod held;
 pub mod launch;
 pub mod lock;
 pub mod lock_file;
@@ -19,6 +22,7 @@ pub mod proc_table;
 pub mod process;
 pub mod programs;
 pub mod readiness;
+mod record;
 pub mod remnants;
 pub mod stop;
 pub mod surroundings;

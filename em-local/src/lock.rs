@@ -23,6 +23,13 @@ pub struct SlotRecord {
     pub undo: PathBuf,
 }
 
+impl SlotRecord {
+    /// The random id of the owner's store.
+    pub fn owner_store(&self) -> &str {
+        self.owner.split('.').next().unwrap_or_default()
+    }
+}
+
 /// A slot could not be locked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +39,8 @@ pub enum SlotLockError {
     Held {
         /// Who.
         holder: String,
+        /// What they wrote, where it can be read.
+        record: Option<Box<SlotRecord>>,
     },
     /// The file could not be opened, read or written.
     #[error("failed to {act} lock file {}", path.display())]
@@ -44,6 +53,16 @@ pub enum SlotLockError {
         #[source]
         source: io::Error,
     },
+}
+
+impl SlotLockError {
+    /// Whether somebody else than `hold` has the slot now: it was taken over, by one who restored first.
+    pub fn is_taken_over_from(&self, hold: &str) -> bool {
+        match self {
+            Self::Held { record, .. } => record.as_ref().is_some_and(|record| record.hold != hold),
+            Self::File { .. } => false,
+        }
+    }
 }
 
 /// A slot held by this process.
@@ -82,9 +101,13 @@ impl SlotLock {
     pub fn take(path: &Path) -> Result<TakenSlot, SlotLockError> {
         let failed = |act| failed(act, path);
         match LockFile::try_take(path).map_err(failed("open"))? {
-            Taken::Held(text) => Err(SlotLockError::Held {
-                holder: holder(&text),
-            }),
+            Taken::Held(text) => {
+                let record: Option<Box<SlotRecord>> = serde_json::from_str(&text).ok();
+                Err(SlotLockError::Held {
+                    holder: holder(record.as_deref()),
+                    record,
+                })
+            }
             Taken::Ours(mut file) => {
                 let text = file.read().map_err(failed("read"))?;
                 let left = serde_json::from_str(&text).ok();
@@ -134,9 +157,9 @@ fn failed<'p>(
     }
 }
 
-fn holder(text: &str) -> String {
-    serde_json::from_str::<SlotRecord>(text).map_or_else(
-        |_| "another process".to_owned(),
+fn holder(record: Option<&SlotRecord>) -> String {
+    record.map_or_else(
+        || "another process".to_owned(),
         |record| {
             format!(
                 "{} (process {}, owner {})",

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use em_core::fault::{Fault, FaultKind};
 use em_core::port::Remnant;
 
 use crate::cgroup::{find_marked, kill_members, remove_folder};
+use crate::fault::blocking;
 use crate::launch::as_typed;
 use crate::mark::{self, Mark};
 use crate::proc_table::{self, ProcStat};
@@ -59,6 +61,16 @@ pub fn end(handle: &str) -> Result<(), String> {
         }
         _ => Err(format!("{handle:?} is no handle of a local remnant")),
     }
+}
+
+/// The same as an answer of a port.
+pub(crate) async fn end_one(remnant: &Remnant) -> Result<(), Fault> {
+    let handle = remnant.handle.clone();
+    let ended = blocking(move || end(&handle)).await;
+    ended.map_err(|why| {
+        let message = format!("failed to end {}: {why}", remnant.what);
+        Fault::new(FaultKind::Unavailable, message)
+    })
 }
 
 /// Ends everything that carries exactly this store's mark for `mark`'s act, of whatever epoch.

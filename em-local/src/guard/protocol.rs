@@ -14,6 +14,8 @@ pub struct Instructions {
     pub command: Vec<String>,
     /// Working folder; the guard's own when absent.
     pub folder: Option<PathBuf>,
+    /// File that is the command's standard input; nothing when absent.
+    pub input: Option<PathBuf>,
     /// `cgroup.procs` files that the started process writes itself into before it becomes the target.
     pub join: Vec<PathBuf>,
     /// CPUs the tree may run on; all that the guard may use when empty.

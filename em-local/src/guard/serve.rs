@@ -77,6 +77,7 @@ impl Guard {
                 return Ok(None);
             }
         };
+        let_go_of_outputs()?;
         report(&mut channel, &Report::Started { pid: main });
         let (sender, events) = sync_channel(64);
         let asked = sender.clone();
@@ -191,11 +192,15 @@ fn spawn(instructions: &Instructions) -> Result<u32, String> {
     let Some((program, arguments)) = words.split_first() else {
         return Err("the command is empty".to_owned());
     };
+    let input =
+        match &instructions.input {
+            Some(file) => Stdio::from(fs::File::open(file).map_err(|error| {
+                format!("failed to open {} as its input: {error}", file.display())
+            })?),
+            None => Stdio::null(),
+        };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .process_group(0);
+    command.args(arguments).stdin(input).process_group(0);
     if let Some(folder) = &instructions.folder {
         command.current_dir(folder);
     }
@@ -204,6 +209,14 @@ fn spawn(instructions: &Instructions) -> Result<u32, String> {
         .spawn()
         .map(|child| child.id())
         .map_err(|error| format!("failed to start {program:?}: {error}"))
+}
+
+/// The outputs belong to the tree: their readers see the end when its last process has gone.
+fn let_go_of_outputs() -> io::Result<()> {
+    let nowhere = fs::OpenOptions::new().write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&nowhere)?;
+    rustix::stdio::dup2_stderr(&nowhere)?;
+    Ok(())
 }
 
 /// Waits for children, adopted ones too, until there is none left.

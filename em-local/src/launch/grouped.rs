@@ -3,6 +3,7 @@
 //! The command waits behind a pipe until its watcher stands, so no moment is unguarded. What leaves the
 //! process group is not held; the survey of the target says so.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use crate::output::Output;
 use crate::proc_table::{self, ProcStat};
 use crate::stop::{SignalName, send};
 
-/// Waits for the word to go, then becomes the command; ends when the manager dies before.
-const WAIT: &str = r#"read -r go || exit 125; exec "$@" </dev/null"#;
+/// Waits for the word to go, then becomes the command with the file `$1` as its input; ends when the
+/// manager dies before.
+const WAIT: &str = r#"read -r go || exit 125; input=$1; shift; exec "$@" <"$input""#;
 /// Waits for the end of its input, then ends the process group `$1` (unless a line said that it is
 /// empty: its number may belong to somebody else by then) and clears away what follows in pairs:
 /// `group FOLDER`, `folder FOLDER`.
@@ -146,6 +148,7 @@ fn waiting(launch: &Launch) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", WAIT, "em-wait"])
+        .arg(launch.input.as_deref().unwrap_or(Path::new("/dev/null")))
         .args(joining(&launch.join_files(), &launch.command))
         .envs(launch.environment())
         .stdin(Stdio::piped())

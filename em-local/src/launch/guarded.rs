@@ -114,6 +114,7 @@ fn instructions(launch: &Launch) -> Instructions {
     Instructions {
         command: launch.command.clone(),
         folder: launch.folder.clone(),
+        input: launch.input.clone(),
         join: launch.join_files(),
         cpus: launch.cpus.clone(),
         groups: launch.group_folders(),

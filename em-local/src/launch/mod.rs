@@ -22,6 +22,8 @@ use crate::stop::SignalName;
 
 /// How long a guard may take to say that the command was started.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long to wait for the rest of the outputs of a process that has ended.
+const OUTPUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long after the grace time a tree may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -60,6 +62,8 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Working folder; this process's own when absent.
     pub folder: Option<PathBuf>,
+    /// File that is the command's standard input; nothing when absent.
+    pub input: Option<PathBuf>,
     /// The group to join, ended and removed when the manager is gone.
     pub group: Option<Group>,
     /// CPUs to run on; all that this process may use when empty.
@@ -78,6 +82,7 @@ impl Launch {
             command,
             env: Vec::new(),
             folder: None,
+            input: None,
             group: None,
             cpus: Vec::new(),
             delete: Vec::new(),
@@ -253,6 +258,17 @@ impl Running {
         let mut state = self.state.clone();
         let ended = state.wait_for(|state| !state.is_alive() || state.guard_lost);
         matches!(tokio::time::timeout(grace + END_LIMIT, ended).await, Ok(Ok(state)) if !state.is_alive())
+    }
+
+    /// Waits until nothing more can come from the outputs, or, where something that was left behind
+    /// still holds them, for a moment.
+    pub async fn outputs_closed(&self) {
+        let closed = async {
+            while self.stdout.is_open() || self.stderr.is_open() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(OUTPUT_LIMIT, closed).await;
     }
 
     /// Waits until the first process has ended; `None` when the guard was lost before.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use em_core::fault::{Fault, FaultKind};
+use em_core::fault::{Fault, FaultKind, Retry};
 
 use super::apply::ApplyError;
 use crate::cgroup::GroupError;
@@ -171,6 +171,13 @@ impl From<FillError> for ProcessError {
 
 impl From<ProcessError> for Fault {
     fn from(error: ProcessError) -> Self {
-        crate::fault::of_kind(error.kind(), &error)
+        let fault = crate::fault::of_kind(error.kind(), &error);
+        // Whoever holds it will let it go.
+        let is_held = matches!(&error, ProcessError::Lock(SlotLockError::Held { .. }));
+        if is_held {
+            fault.with_retry(Retry::Later)
+        } else {
+            fault
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use em_core::id::SlotId;
@@ -17,7 +15,8 @@ use super::render::render_once;
 use super::survey;
 use crate::fill::{self, Places, Values};
 use crate::launch::Running;
-use crate::lock::{SlotLock, SlotLockError, SlotRecord};
+use crate::lock::{SlotLock, SlotRecord};
+use crate::record;
 use crate::surroundings::{Surroundings, mark_of};
 use crate::user::Account;
 
@@ -181,7 +180,7 @@ fn retake(
         return Ok(None);
     }
     let taken = match SlotLock::take(&path) {
-        Err(SlotLockError::Held { .. }) => return Ok(None),
+        Err(error) if error.is_taken_over_from(&cx.key.to_string()) => return Ok(None),
         taken => taken?,
     };
     match taken.left {
@@ -275,23 +274,8 @@ fn places(surroundings: &Surroundings) -> Places {
     }
 }
 
-/// Readable for us only: an undo may hold more than others should see.
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ProcessError> {
-    let write = || {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|source| ProcessError::Record {
+    record::write(path, bytes).map_err(|source| ProcessError::Record {
         act: "write",
         path: path.to_owned(),
         source,
@@ -299,12 +283,9 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ProcessError> {
 }
 
 fn remove_file(path: &Path) -> Result<(), ProcessError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ProcessError::Record {
-            act: "remove",
-            path: path.to_owned(),
-            source,
-        }),
-        _ => Ok(()),
-    }
+    record::remove(path).map_err(|source| ProcessError::Record {
+        act: "remove",
+        path: path.to_owned(),
+        source,
+    })
 }

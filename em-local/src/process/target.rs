@@ -1,7 +1,7 @@
 //! The port.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use super::hold::{self, Hold};
 use super::site::{Site, spec_of};
 use super::survey::survey;
 use crate::fault::blocking;
+use crate::held::Held;
 use crate::remnants;
 use crate::surroundings::{Surroundings, mark_of};
 
@@ -30,44 +31,6 @@ pub struct ProcessTarget {
     surroundings: Surroundings,
     slots: Held<Hold>,
     iterations: Held<Deployment>,
-}
-
-/// Things by the key of the act that made them; acts of one key wait for each other.
-#[derive(Debug)]
-struct Held<T> {
-    cells: std::sync::Mutex<HashMap<OpKey, Arc<Mutex<Option<T>>>>>,
-}
-
-impl<T> Held<T> {
-    fn new() -> Self {
-        Self {
-            cells: std::sync::Mutex::new(HashMap::new()),
-        }
-    }
-
-    fn cell(&self, key: &OpKey) -> Arc<Mutex<Option<T>>> {
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            cells
-                .entry(key.clone())
-                .or_insert_with(|| Arc::new(Mutex::new(None))),
-        )
-    }
-
-    fn all(&self) -> Vec<(OpKey, Arc<Mutex<Option<T>>>)> {
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells
-            .iter()
-            .map(|(key, cell)| (key.clone(), Arc::clone(cell)))
-            .collect()
-    }
-
-    fn forget(&self, key: &OpKey) {
-        self.cells
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key);
-    }
 }
 
 impl ProcessTarget {
@@ -207,14 +170,7 @@ impl Target for ProcessTarget {
     }
 
     async fn end_remnant(&self, _cx: &OpContext, remnant: &Remnant) -> Result<(), Fault> {
-        let handle = remnant.handle.clone();
-        let ended = blocking(move || remnants::end(&handle)).await;
-        ended.map_err(|why| {
-            Fault::new(
-                FaultKind::Unavailable,
-                format!("failed to end {}: {why}", remnant.what),
-            )
-        })
+        remnants::end_one(remnant).await
     }
 
     async fn changed(&self, cx: &OpContext) {

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod cgroup;
+mod command;
 mod guard;
 mod process;
 mod support;

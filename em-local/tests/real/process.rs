@@ -273,13 +273,8 @@ async fn what_a_dead_owner_left_is_put_back_before_the_slot_is_used_again() {
     // The death of a process drops its locks and ends its trees, and leaves what it wrote.
     let heir = another(&bench);
     bench.target = another(&bench);
-    let later = em_core::id::OpKey::Hold {
-        experiment: bench.plan.name.clone(),
-        slot: SlotId(0),
-        n: 2,
-    };
-    let later = crate::support::a_context(later);
-    let undo = heir.acquire(&later, &bench.plan, SlotId(0)).await.unwrap();
+    let later = bench.hold_again(2);
+    let undo = bench.inherited(&heir, &later).await;
 
     let at = |path: &str| bench.folder.path().join(path);
     assert_eq!(lines(&at("journal")), ["setup once", "teardown once"]);

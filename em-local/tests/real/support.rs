@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use em_core::configuration::Configuration;
+use em_core::fault::FaultKind;
 use em_core::file::{FileContext, parse};
 use em_core::id::{Epoch, IterationNo, OpKey, SlotId, TrialId, TunableName};
 use em_core::plan::Plan;
@@ -21,9 +23,11 @@ use em_local::surroundings::Surroundings;
 use tokio_util::sync::CancellationToken;
 
 /// A store that nobody else has: tests that run at once must not end each other's processes.
-fn an_epoch() -> Epoch {
+pub(crate) fn an_epoch() -> Epoch {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     Epoch {
-        store: format!("{:016x}", u64::from(std::process::id())),
+        store: format!("{:08x}{number:08x}", std::process::id()),
         counter: 1,
     }
 }
@@ -39,10 +43,10 @@ pub(crate) fn a_mark(name: &str) -> Mark {
     )
 }
 
-/// A context of the first iteration, hold or act of the experiment `name`.
-pub(crate) fn a_context(key: OpKey) -> OpContext {
+/// A context of an act for this owner.
+pub(crate) fn a_context(epoch: &Epoch, key: OpKey) -> OpContext {
     let deadline = SystemClock.now() + jiff::SignedDuration::from_secs(60);
-    OpContext::new(key, an_epoch(), deadline, CancellationToken::new())
+    OpContext::new(key, epoch.clone(), deadline, CancellationToken::new())
 }
 
 /// A plan out of the text of a file, which lies in `base`.
@@ -65,6 +69,7 @@ pub(crate) struct Bench<T> {
     pub(crate) plan: Arc<Plan>,
     pub(crate) target: T,
     pub(crate) surroundings: Surroundings,
+    pub(crate) epoch: Epoch,
 }
 
 impl<T: Target> Bench<T> {
@@ -85,15 +90,19 @@ impl<T: Target> Bench<T> {
             plan: a_plan(folder.path(), text),
             target: make(surroundings.clone()),
             surroundings,
+            epoch: an_epoch(),
             folder,
         }
     }
 
     pub(crate) fn survey_context(&self) -> OpContext {
-        a_context(OpKey::Experiment {
-            experiment: self.plan.name.clone(),
-            seq: 1,
-        })
+        a_context(
+            &self.epoch,
+            OpKey::Experiment {
+                experiment: self.plan.name.clone(),
+                seq: 1,
+            },
+        )
     }
 
     pub(crate) fn hold(&self) -> OpContext {
@@ -101,11 +110,41 @@ impl<T: Target> Bench<T> {
     }
 
     pub(crate) fn hold_of(&self, slot: u32) -> OpContext {
-        a_context(OpKey::Hold {
-            experiment: self.plan.name.clone(),
-            slot: SlotId(slot),
-            n: 1,
-        })
+        a_context(
+            &self.epoch,
+            OpKey::Hold {
+                experiment: self.plan.name.clone(),
+                slot: SlotId(slot),
+                n: 1,
+            },
+        )
+    }
+
+    /// The n-th hold of the first slot.
+    pub(crate) fn hold_again(&self, n: u32) -> OpContext {
+        let experiment = self.plan.name.clone();
+        a_context(
+            &self.epoch,
+            OpKey::Hold {
+                experiment,
+                slot: SlotId(0),
+                n,
+            },
+        )
+    }
+
+    /// Acquires for an owner who died a moment ago. A test beside us that starts a process just now
+    /// holds a copy of every open file until its child has become another program.
+    pub(crate) async fn inherited(&self, heir: &T, hold: &OpContext) -> Undo {
+        for _ in 0..100 {
+            match heir.acquire(hold, &self.plan, SlotId(0)).await {
+                Err(fault) if fault.kind == FaultKind::Conflict => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                answer => return answer.unwrap(),
+            }
+        }
+        panic!("the lock of a dead owner is never free");
     }
 
     pub(crate) fn iteration(&self) -> OpContext {
@@ -113,11 +152,14 @@ impl<T: Target> Bench<T> {
     }
 
     pub(crate) fn iteration_of(&self, trial: u32) -> OpContext {
-        a_context(OpKey::Iteration {
-            experiment: self.plan.name.clone(),
-            trial: TrialId(trial),
-            iteration: IterationNo(1),
-        })
+        a_context(
+            &self.epoch,
+            OpKey::Iteration {
+                experiment: self.plan.name.clone(),
+                trial: TrialId(trial),
+                iteration: IterationNo(1),
+            },
+        )
     }
 
     /// A deployment of the defaults, less what `values` says.
