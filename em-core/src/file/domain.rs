@@ -229,7 +229,10 @@ fn quantities(keys: &Keys<'_>, ends: &[Reader<'_>; 2], scale: Scale) -> Option<D
         low
     };
     let step = step?;
-    let length = high.checked_sub(low)?;
+    let Some(length) = high.checked_sub(low) else {
+        ends[0].refuse("the range is too wide for a quantity");
+        return None;
+    };
     if let Some(step) = step.filter(|step| *step <= Quantity::ZERO || *step > length) {
         bad_step(&keys.get("step")?, step);
         return None;

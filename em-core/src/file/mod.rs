@@ -80,6 +80,11 @@ pub fn read(tree: &Node, context: &FileContext<'_>) -> Result<Parsed, Violations
     let violations = notes.violations.take();
     let mut warnings = notes.warnings.take();
     warnings.sort();
+    if plan.is_none() && violations.is_empty() {
+        debug_assert!(false, "a file was refused without a word");
+        root.refuse("it cannot be read, and this build cannot say why");
+        return Err(Violations::new(notes.violations.take()));
+    }
     match plan {
         Some(plan) if violations.is_empty() => Ok(Parsed { plan, warnings }),
         Some(_) | None => Err(Violations::new(violations)),

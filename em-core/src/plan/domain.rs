@@ -33,6 +33,11 @@ impl Domain {
                 low, high, step, ..
             } => Value::real(snap_real(number, *low, *high, *step)).ok(),
             Self::Quantity { low, high, .. } => {
+                // The ends themselves may be beyond what a float holds exactly.
+                if number >= high.to_f64() || number <= low.to_f64() {
+                    let is_high = number >= high.to_f64();
+                    return Some(Value::Quantity(if is_high { *high } else { *low }));
+                }
                 let format = low.format();
                 let near = number.clamp(low.to_f64(), high.to_f64());
                 let exact = Quantity::from_f64(near, format).ok()?;
