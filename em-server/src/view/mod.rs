@@ -1,5 +1,6 @@
-//! What commands show, as text: pure functions of plans.
+//! What commands show, as text: pure functions of plans and reports.
 
 pub mod forecast;
 pub mod plan;
 pub mod rendered;
+pub mod report;
