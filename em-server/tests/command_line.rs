@@ -177,3 +177,35 @@ fn too_few_blocks_for_a_verdict_are_known_beforehand() {
 fn a_search_without_a_limit_has_no_number_of_deployments() {
     assert_eq!(forecast(&["budget={time: 1h}"]).deployments, None);
 }
+
+#[test]
+fn a_target_is_looked_at_by_the_adapter_of_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kind.yaml");
+    let rest = "\
+name: kinds
+load: { kind: none }
+metrics: [{ name: cpu, datasource: target, query: cpu_seconds, as: counter, unit: s }]
+objective: { minimize: cpu.rate }
+budget: { trials: 3 }
+tunables: [{ name: n, range: [1, 5] }]
+";
+    let check = |target: &str| {
+        std::fs::write(&file, format!("{rest}target: {target}\n")).unwrap();
+        em(&["check", file.to_str().unwrap()])
+    };
+    let command = |program: &str| {
+        format!(
+            "{{ kind: command, snapshot: [{program}, '{{}}'], apply: [sh, -c, 'true {{{{n}}}}'], restore: ['true'] }}"
+        )
+    };
+    let there = check(&command("echo"));
+    assert_eq!(there.status.code(), Some(0), "{}", text(&there.stderr));
+    let missing = check(&command("no-such-program"));
+    let said = text(&missing.stderr);
+    assert_eq!(missing.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("error: ") && said.contains("no-such-program"),
+        "{said}"
+    );
+}

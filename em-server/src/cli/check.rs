@@ -63,7 +63,8 @@ fn refusal(file: &Path, unusable: &Unusable) -> Failure {
 
 /// A look at the target.
 fn survey(plan: &Plan, base: &Path, data: &Path) -> Result<Survey, Failure> {
-    let target = compose::target(plan, base, data)?;
+    let target =
+        compose::target(plan, base, data).map_err(|error| Failure::usage(format!("{error:#}")))?;
     let key = OpKey::Experiment {
         experiment: plan.name.clone(),
         seq: 0,
