@@ -6,4 +6,5 @@ mod cgroup;
 mod command;
 mod guard;
 mod process;
+mod simulated;
 mod support;
