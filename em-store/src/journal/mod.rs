@@ -3,6 +3,7 @@
 mod append;
 mod heads;
 mod key;
+mod packed;
 mod reader;
 mod writer;
 

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use em_core::id::{ExperimentName, NameError};
 use em_core::port::{Entry, Request, StreamFilter, StreamHead, StreamId};
+use futures::TryStreamExt as _;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Row as _, SqlitePool};
 
 use super::key::{StreamKey, timestamp};
+use super::packed;
 use crate::StoreError;
 use crate::schema::reading;
 
@@ -63,33 +65,35 @@ impl Reader {
     }
 
     /// All streams of an experiment.
+    ///
+    /// A row through the driver costs more than what is in it, so all entries of a short stream
+    /// come as one. The experiment's own grows without bound and comes entry by entry.
     pub(crate) async fn read_all(
         &self,
         experiment: &ExperimentName,
     ) -> Result<Vec<(StreamId, Vec<Entry>)>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT kind, major, minor, at, body FROM entry \
-             WHERE experiment = (SELECT id FROM experiment WHERE name = ?) \
-             ORDER BY kind, major, minor, seq",
+        let own = StreamId::Experiment(experiment.clone());
+        let entries = self.read(&own).await?;
+        let mut streams = Vec::new();
+        if !entries.is_empty() {
+            streams.push((own, entries));
+        }
+        let mut rows = sqlx::query(
+            "SELECT kind, major, minor, \
+             group_concat(at || ' ' || octet_length(body) || ' ' || body, '' ORDER BY seq) \
+             FROM entry WHERE experiment = (SELECT id FROM experiment WHERE name = ?) \
+             AND kind > 0 GROUP BY kind, major, minor",
         )
         .bind(experiment.as_str())
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|source| self.failed("read an experiment", source))?;
-        let mut streams: Vec<(StreamId, Vec<Entry>)> = Vec::new();
-        let mut last = None;
-        for row in &rows {
+        .fetch(&self.pool);
+        let failed = |source| self.failed("read an experiment", source);
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
             let key = StreamKey {
                 kind: row.get(0),
                 major: row.get(1),
                 minor: row.get(2),
             };
-            if last != Some(key) {
-                streams.push((key.stream(experiment)?, Vec::new()));
-                last = Some(key);
-            }
-            let (_, entries) = streams.last_mut().expect("one was pushed for this key");
-            entries.push(entry(row.get(3), row.get(4))?);
+            streams.push((key.stream(experiment)?, packed::entries(row.get(3))?));
         }
         Ok(streams)
     }
