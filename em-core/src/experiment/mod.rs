@@ -272,10 +272,17 @@ impl Experiment {
     fn take_suggestion(&mut self, at: Timestamp, answer: &Suggestion) {
         if let Suggestion::Try(configurations) = answer {
             self.rounds += 1;
+            // What is known already is not measured again under another number.
+            let mut seen: BTreeSet<Digest> = BTreeSet::new();
             let typed = configurations
                 .iter()
                 .map(|some| some.typed(&self.plan.tunables));
-            self.pending = typed.collect();
+            self.pending = typed
+                .filter(|some| {
+                    let digest = some.digest();
+                    !self.configurations.contains_key(&digest) && seen.insert(digest)
+                })
+                .collect();
         }
         self.asked = Some((at, answer.clone()));
     }
