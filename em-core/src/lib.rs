@@ -12,6 +12,7 @@ pub mod experiment;
 pub mod expression;
 pub mod fault;
 pub mod file;
+pub mod fold;
 pub mod id;
 pub mod journal;
 pub mod machine;
