@@ -7,6 +7,8 @@
 mod delivery;
 mod hold;
 mod iteration;
+#[cfg(test)]
+mod laws;
 
 pub use delivery::{DeliveryEffect, DeliveryEvent, DeliveryState};
 pub use hold::{HoldEffect, HoldEvent, HoldState};
