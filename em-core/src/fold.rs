@@ -318,13 +318,18 @@ fn one_or_rule<'l>(
 }
 
 fn spelled(labels: &Labels) -> String {
-    let pairs = labels.iter().map(|(name, value)| format!("{name}={value:?}"));
+    let pairs = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value:?}"));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
 }
 
 fn across(fold: Fold, values: &[f64]) -> Option<f64> {
     let first = *values.first()?;
-    #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 series")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "there are fewer than 2^53 series"
+    )]
     let count = values.len() as f64;
     Some(match fold {
         Fold::Single => first,

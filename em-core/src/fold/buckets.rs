@@ -72,9 +72,11 @@ fn place(labels: &Labels) -> Result<Place, FoldError> {
         Ok(bound) => FiniteNumber::try_from(bound).ok().map(Bound::Finite),
         Err(_) => None,
     };
-    bound.map(Place::Bucket).ok_or_else(|| FoldError::NoBuckets {
-        labels: spelled(labels),
-    })
+    bound
+        .map(Place::Bucket)
+        .ok_or_else(|| FoldError::NoBuckets {
+            labels: spelled(labels),
+        })
 }
 
 /// What tells one histogram from another.
@@ -82,7 +84,8 @@ fn identity(labels: &Labels) -> Labels {
     let rest = labels
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "le" | "__name__"));
-    rest.map(|(name, value)| (name.clone(), value.clone())).collect()
+    rest.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn merge(histograms: impl Iterator<Item = Histogram>) -> Result<Option<Observed>, FoldError> {

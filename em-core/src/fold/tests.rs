@@ -9,7 +9,11 @@ fn two_series_under_the_rule_single_are_an_error_that_names_them() {
         series(&[("pod", "a")], &[(0, 1.0)]),
         series(&[("pod", "b")], &[(0, 2.0)]),
     ];
-    let error = fold(&a_metric(MetricKind::Gauge, Fold::Single), &series, stretch(0, 10));
+    let error = fold(
+        &a_metric(MetricKind::Gauge, Fold::Single),
+        &series,
+        stretch(0, 10),
+    );
     assert_eq!(
         error.unwrap_err().to_string(),
         "the query answers 2 series, such as {pod=\"a\"} and {pod=\"b\"}: narrow it down, or say how they become one \
@@ -23,16 +27,35 @@ fn series_are_folded_at_each_instant_before_they_are_folded_over_time() {
         series(&[("pod", "a")], &[(0, 1.0), (5, 2.0), (10, 100.0)]),
         series(&[("pod", "b")], &[(0, 10.0), (5, 20.0)]),
     ];
-    let folded = fold(&a_metric(MetricKind::Gauge, Fold::Sum), &series, stretch(0, 10)).unwrap();
-    assert_eq!(values(&folded), [11.0, 22.0], "the end of a window is not in it");
-    let folded = fold(&a_metric(MetricKind::Gauge, Fold::Mean), &series, stretch(0, 10)).unwrap();
+    let folded = fold(
+        &a_metric(MetricKind::Gauge, Fold::Sum),
+        &series,
+        stretch(0, 10),
+    )
+    .unwrap();
+    assert_eq!(
+        values(&folded),
+        [11.0, 22.0],
+        "the end of a window is not in it"
+    );
+    let folded = fold(
+        &a_metric(MetricKind::Gauge, Fold::Mean),
+        &series,
+        stretch(0, 10),
+    )
+    .unwrap();
     assert_eq!(values(&folded), [5.5, 11.0]);
 }
 
 #[test]
 fn the_value_of_a_cycle_is_the_one_at_its_end() {
     let series = [series(&[], &[(0, 1.0), (5, 2.0), (10, 3.0), (15, 4.0)])];
-    let folded = fold(&a_metric(MetricKind::Value, Fold::Single), &series, stretch(0, 10)).unwrap();
+    let folded = fold(
+        &a_metric(MetricKind::Value, Fold::Single),
+        &series,
+        stretch(0, 10),
+    )
+    .unwrap();
     assert_eq!(values(&folded), [3.0]);
 }
 
@@ -40,7 +63,11 @@ fn the_value_of_a_cycle_is_the_one_at_its_end() {
 fn a_counter_grows_by_its_differences_and_by_what_it_counted_since_a_reset() {
     let points = [(0, 100.0), (15, 110.0), (30, 120.0), (45, 5.0), (60, 15.0)];
     let series = [series(&[], &points)];
-    let folded = fold(&a_metric(MetricKind::Counter, Fold::Single), &series, stretch(0, 60));
+    let folded = fold(
+        &a_metric(MetricKind::Counter, Fold::Single),
+        &series,
+        stretch(0, 60),
+    );
     assert_eq!(folded.unwrap().observed, Some(counter_of(35.0, 60.0, 1)));
 }
 
@@ -82,7 +109,10 @@ fn what_is_empty_is_judged_by_the_rule_of_the_metric() {
         ..a_metric(MetricKind::Counter, Fold::Single)
     };
     let error = fold(&with(WhenMissing::Fail), &[], stretch(0, 10)).unwrap_err();
-    assert!(error.to_string().starts_with("there is no value from"), "{error}");
+    assert!(
+        error.to_string().starts_with("there is no value from"),
+        "{error}"
+    );
     let skipped = fold(&with(WhenMissing::Skip), &[], stretch(0, 10)).unwrap();
     assert_eq!(skipped.observed, None);
     let zero = fold(&with(WhenMissing::Zero), &[], stretch(0, 10)).unwrap();
@@ -97,7 +127,10 @@ fn values_are_scaled_to_the_base_unit_before_they_are_judged() {
         ..a_metric(MetricKind::Gauge, Fold::Single)
     };
     let good = [series(&[], &[(0, 900.0)])];
-    assert_eq!(values(&fold(&metric, &good, stretch(0, 10)).unwrap()), [0.9]);
+    assert_eq!(
+        values(&fold(&metric, &good, stretch(0, 10)).unwrap()),
+        [0.9]
+    );
     let bad = [series(&[], &[(0, 1100.0)])];
     let error = fold(&metric, &bad, stretch(0, 10)).unwrap_err();
     assert_eq!(
@@ -114,10 +147,20 @@ fn histograms_of_several_pods_are_merged_bucket_by_bucket() {
         bucket("a", "0.1", 20.0),
         bucket("b", "0.1", 15.0),
         bucket("b", "+Inf", 20.0),
-        series(&[("pod", "a"), ("__name__", "x_sum")], &[(0, 1.0), (10, 4.0)]),
-        series(&[("pod", "b"), ("__name__", "x_sum")], &[(0, 1.0), (10, 2.0)]),
+        series(
+            &[("pod", "a"), ("__name__", "x_sum")],
+            &[(0, 1.0), (10, 4.0)],
+        ),
+        series(
+            &[("pod", "b"), ("__name__", "x_sum")],
+            &[(0, 1.0), (10, 2.0)],
+        ),
     ];
-    let folded = fold(&a_metric(MetricKind::Histogram, Fold::Merge), &all, stretch(0, 10));
+    let folded = fold(
+        &a_metric(MetricKind::Histogram, Fold::Merge),
+        &all,
+        stretch(0, 10),
+    );
     let expected = Observed::Buckets {
         bounds: vec![Some(0.1), None],
         counts: vec![15.0, 40.0],
@@ -125,14 +168,22 @@ fn histograms_of_several_pods_are_merged_bucket_by_bucket() {
         resets: 0,
     };
     assert_eq!(folded.unwrap().observed, Some(expected));
-    let single = fold(&a_metric(MetricKind::Histogram, Fold::Single), &all, stretch(0, 10));
+    let single = fold(
+        &a_metric(MetricKind::Histogram, Fold::Single),
+        &all,
+        stretch(0, 10),
+    );
     assert!(matches!(single, Err(FoldError::Several { count: 2, .. })));
 }
 
 #[test]
 fn series_without_buckets_make_no_histogram() {
     let series = [series(&[("__name__", "x")], &[(0, 1.0), (5, 2.0)])];
-    let error = fold(&a_metric(MetricKind::Histogram, Fold::Merge), &series, stretch(0, 10));
+    let error = fold(
+        &a_metric(MetricKind::Histogram, Fold::Merge),
+        &series,
+        stretch(0, 10),
+    );
     assert!(matches!(error, Err(FoldError::NoBuckets { .. })));
 }
 
@@ -161,7 +212,9 @@ fn a_metric(kind: MetricKind, fold: Fold) -> Metric {
 }
 
 fn series(labels: &[(&str, &str)], points: &[(i64, f64)]) -> Series {
-    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let labels = labels
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let points = points.iter().map(|(second, value)| Point {
         at: at(*second),
         value: *value,

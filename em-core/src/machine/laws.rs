@@ -44,7 +44,9 @@ impl Lawful for HoldState {
         };
         vec![
             HoldEvent::Acquired { undo },
-            HoldEvent::Refused { why: "taken".into() },
+            HoldEvent::Refused {
+                why: "taken".into(),
+            },
             HoldEvent::Close { why: "idle".into() },
             HoldEvent::Cancel,
             HoldEvent::Interrupt,
@@ -339,13 +341,21 @@ fn from_every_state_an_end_is_reachable<M: Lawful>() {
     while before != ending.len() {
         before = ending.len();
         for place in &places {
-            if place.moves.iter().any(|(_, next)| ending.contains(&json(next))) {
+            if place
+                .moves
+                .iter()
+                .any(|(_, next)| ending.contains(&json(next)))
+            {
                 ending.insert(json(&place.state));
             }
         }
     }
     for place in &places {
-        assert!(ending.contains(&json(&place.state)), "{:?} has no way out", place.state);
+        assert!(
+            ending.contains(&json(&place.state)),
+            "{:?} has no way out",
+            place.state
+        );
     }
 }
 
@@ -400,7 +410,10 @@ fn mermaid<M: Lawful>() -> String {
                 if !arrows.contains_key(&arrow) {
                     order.push(arrow);
                 }
-                arrows.entry(arrow).or_default().insert(M::event_name(event));
+                arrows
+                    .entry(arrow)
+                    .or_default()
+                    .insert(M::event_name(event));
             }
         }
     }
@@ -464,7 +477,10 @@ fn a_late_cancel_does_not_take_away_what_was_measured() {
         IterationEvent::Withdrawn,
     ];
     let state = told::<IterationState>(&story);
-    assert!(matches!(state.end(), Some(IterationEnd::Done(_))), "{state:?}");
+    assert!(
+        matches!(state.end(), Some(IterationEnd::Done(_))),
+        "{state:?}"
+    );
 }
 
 #[test]
