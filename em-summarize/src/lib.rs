@@ -12,16 +12,21 @@
 )]
 
 pub mod block;
+pub mod bounds;
 pub mod buckets;
 pub mod equivalence;
 pub mod histogram;
 pub mod holm;
 pub mod interval;
+pub mod looks;
 pub mod moments;
+mod pooled;
 pub mod quantile;
+pub mod race;
 pub mod sample;
 pub mod sign_flip;
 mod student;
+pub mod summarizer;
 pub mod verdict;
 pub mod warmup;
 
@@ -32,3 +37,4 @@ pub use interval::{Insufficient, Interval, IntervalMethod};
 pub use moments::Moments;
 pub use quantile::QuantileType;
 pub use sample::{Sample, SampleError};
+pub use summarizer::BuiltIn;

@@ -17,8 +17,10 @@ pub enum Direction {
 /// What the comparisons are judged by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Criteria {
-    /// Family-wise false-positive rate, 0.05.
+    /// Family-wise false-positive rate of "different", 0.05.
     pub level: f64,
+    /// The same of "equivalent".
+    pub equivalence_level: f64,
     /// Probability with which the published detectable effect would have been found, 0.8.
     pub power: f64,
     /// How many comparisons compete (trials x metrics x levels), missing ones included.
@@ -32,6 +34,7 @@ impl Criteria {
     pub fn of(comparisons: usize, equivalent_within: Option<f64>) -> Self {
         Self {
             level: 0.05,
+            equivalence_level: 0.05,
             power: 0.8,
             comparisons,
             equivalent_within,
@@ -131,12 +134,12 @@ fn finding(
     criteria: &Criteria,
     family: usize,
 ) -> Finding {
-    let passes = |p: Option<f64>| p.is_some_and(|p| p <= criteria.level);
+    let passes = |p: Option<f64>, level: f64| p.is_some_and(|p| p <= level);
     let mean = crate::moments::mean(blocks.differences());
     let lower_is_better = direction == Direction::Minimize;
-    let kind = if passes(tested.same_p) {
+    let kind = if passes(tested.same_p, criteria.equivalence_level) {
         Kind::Equivalent
-    } else if passes(tested.adjusted_p) {
+    } else if passes(tested.adjusted_p, criteria.level) {
         if (mean < 0.0) == lower_is_better {
             Kind::Better
         } else {

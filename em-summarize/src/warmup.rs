@@ -7,7 +7,7 @@ use crate::moments::{mean, to_f64};
 pub const BATCH: usize = 5;
 
 /// Fewer batches than this say nothing of a trend.
-const FEWEST_BATCHES: usize = 6;
+pub const FEWEST_BATCHES: usize = 6;
 
 /// What the rule makes of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +20,25 @@ pub enum Truncation {
     /// The best cut lies at half of the series or beyond: the series is too short to tell where
     /// warm-up ends, and the run should go on.
     Extend,
-    /// Too few values for the rule: fewer than six batches of five.
+    /// Too few values for the rule: fewer than six batches.
     TooShort,
 }
 
+/// [`mser`] on means of five values.
+pub fn mser5(series: &Sample) -> Truncation {
+    mser(series, BATCH)
+}
+
 /// Finds the cut that minimises the squared standard error of the mean of what remains:
-/// d* = argmin over d <= n/2 of (n - d)^-2 * sum over i > d of (`y_i` - mean)^2, on means of five.
+/// d* = argmin over d <= n/2 of (n - d)^-2 * sum over i > d of (`y_i` - mean)^2, on means of
+/// `batch` values (0 counts as 1).
 ///
 /// Values left over behind the last whole batch belong to the kept part.
-pub fn mser5(series: &Sample) -> Truncation {
+pub fn mser(series: &Sample, batch: usize) -> Truncation {
+    let batch = batch.max(1);
     let batches: Vec<f64> = series
         .values()
-        .chunks_exact(BATCH)
+        .chunks_exact(batch)
         .map(batch_mean)
         .collect();
     if batches.len() < FEWEST_BATCHES {
@@ -49,7 +56,7 @@ pub fn mser5(series: &Sample) -> Truncation {
         Truncation::Extend
     } else {
         Truncation::From {
-            index: best * BATCH,
+            index: best * batch,
         }
     }
 }
