@@ -1,1 +1,0 @@
-//! Datasources of the Experiment Manager.
