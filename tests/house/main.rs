@@ -1,0 +1,4 @@
+//! Tests of the repository itself: its walls, its licences, its claims.
+
+mod licences;
+mod walls;

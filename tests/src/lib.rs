@@ -1,0 +1,3 @@
+//! What tests of the whole house share: where the repository is, and what Cargo knows of it.
+
+pub mod house;
