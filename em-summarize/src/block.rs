@@ -141,6 +141,17 @@ impl PairedBlocks {
         })
     }
 
+    /// A detectable effect as a share of the baseline; absent where the baseline's mean is 0.
+    pub fn relative(&self, detectable: f64) -> Option<f64> {
+        match self.scale {
+            Scale::Ratio => Some(detectable),
+            Scale::Difference => {
+                let share = detectable / self.baseline.abs();
+                share.is_finite().then_some(share)
+            }
+        }
+    }
+
     /// `share` of the baseline on the scale of the differences: ln(1 + share), or share * |mean|.
     pub fn margin(&self, share: f64) -> f64 {
         match self.scale {

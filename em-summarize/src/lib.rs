@@ -11,6 +11,7 @@
     )
 )]
 
+pub mod analyst;
 pub mod block;
 pub mod bounds;
 pub mod buckets;
@@ -18,6 +19,7 @@ pub mod equivalence;
 pub mod histogram;
 pub mod holm;
 pub mod interval;
+pub mod label;
 pub mod looks;
 pub mod moments;
 mod pooled;
@@ -30,6 +32,7 @@ pub mod summarizer;
 pub mod verdict;
 pub mod warmup;
 
+pub use analyst::BuiltInAnalyst;
 pub use block::{Effect, Pair, PairedBlocks, Scale};
 pub use buckets::Buckets;
 pub use histogram::Merged;

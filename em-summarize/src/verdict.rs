@@ -25,21 +25,29 @@ pub struct Criteria {
     pub power: f64,
     /// How many comparisons compete (trials x metrics x levels), missing ones included.
     pub comparisons: usize,
-    /// Differences below this share of the baseline do not matter; none = never "equivalent".
-    pub equivalent_within: Option<f64>,
 }
 
 impl Criteria {
     /// The deciding test of the product: 0.05 over so many comparisons, power 0.8.
-    pub fn of(comparisons: usize, equivalent_within: Option<f64>) -> Self {
+    pub fn of(comparisons: usize) -> Self {
         Self {
             level: 0.05,
             equivalence_level: 0.05,
             power: 0.8,
             comparisons,
-            equivalent_within,
         }
     }
+}
+
+/// One comparison of the family, with what is wanted of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contest {
+    /// The blocks that both share; none where they share none.
+    pub blocks: Option<PairedBlocks>,
+    /// Which way is better.
+    pub direction: Direction,
+    /// Differences below this share of the baseline do not matter; none = never "equivalent".
+    pub equivalent_within: Option<f64>,
 }
 
 /// What the blocks say of one configuration against the baseline.
@@ -76,46 +84,38 @@ pub struct Finding {
     pub detectable: Option<f64>,
 }
 
-/// Judges all comparisons of one family; `None` stands for one that shares no block.
+/// Judges all comparisons of one family.
 ///
 /// Equivalence goes first: a difference that is certain and does not matter is "equivalent".
-pub fn judge(
-    comparisons: &[Option<PairedBlocks>],
-    direction: Direction,
-    criteria: &Criteria,
-) -> Vec<Finding> {
-    let family = criteria.comparisons.max(comparisons.len());
-    let p_values: Vec<Option<f64>> = comparisons
+pub fn judge(contests: &[Contest], criteria: &Criteria) -> Vec<Finding> {
+    let family = criteria.comparisons.max(contests.len());
+    let different = |contest: &Contest| Some(sign_flip(contest.blocks.as_ref()?.differences()).p);
+    let not_same = |contest: &Contest| {
+        let (blocks, share) = (contest.blocks.as_ref()?, contest.equivalent_within?);
+        tost(blocks.differences(), blocks.margin(share))
+    };
+    let p_values: Vec<Option<f64>> = contests.iter().map(different).collect();
+    let same: Vec<Option<f64>> = contests.iter().map(not_same).collect();
+    let tested = adjust(&p_values, family)
+        .into_iter()
+        .zip(adjust(&same, family));
+    let tested = p_values.into_iter().zip(tested);
+    contests
         .iter()
-        .map(|blocks| {
-            blocks
-                .as_ref()
-                .map(|blocks| sign_flip(blocks.differences()).p)
-        })
-        .collect();
-    let same: Vec<Option<f64>> = comparisons
-        .iter()
-        .map(|blocks| {
-            let (blocks, share) = (blocks.as_ref()?, criteria.equivalent_within?);
-            tost(blocks.differences(), blocks.margin(share))
-        })
-        .collect();
-    let adjusted = adjust(&p_values, family);
-    let same = adjust(&same, family);
-    comparisons
-        .iter()
-        .enumerate()
-        .map(|(i, blocks)| match blocks {
-            None => unseen(family),
-            Some(blocks) => {
-                let tested = Tested {
-                    p: p_values[i],
-                    adjusted_p: adjusted[i],
-                    same_p: same[i],
-                };
-                finding(blocks, tested, direction, criteria, family)
-            }
-        })
+        .zip(tested)
+        .map(
+            |(contest, (p, (adjusted_p, same_p)))| match &contest.blocks {
+                None => unseen(family),
+                Some(blocks) => {
+                    let tested = Tested {
+                        p,
+                        adjusted_p,
+                        same_p,
+                    };
+                    finding(blocks, tested, contest.direction, criteria, family)
+                }
+            },
+        )
         .collect()
 }
 
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use crate::Pair;
 
-    fn blocks(ratios: &[f64]) -> PairedBlocks {
+    fn contest(ratios: &[f64]) -> Contest {
         let pairs: Vec<Pair> = ratios
             .iter()
             .map(|&trial| Pair {
@@ -200,13 +200,25 @@ mod tests {
                 trial,
             })
             .collect();
-        PairedBlocks::new(&pairs).unwrap()
+        Contest {
+            blocks: PairedBlocks::new(&pairs).ok(),
+            direction: Direction::Minimize,
+            equivalent_within: None,
+        }
     }
 
-    fn kinds(of: &[Option<PairedBlocks>], criteria: &Criteria) -> Vec<Kind> {
-        judge(of, Direction::Minimize, criteria)
+    fn within(share: f64, contest: Contest) -> Contest {
+        Contest {
+            equivalent_within: Some(share),
+            ..contest
+        }
+    }
+
+    fn kinds(contests: &[Contest]) -> Vec<Kind> {
+        let criteria = Criteria::of(contests.len());
+        judge(contests, &criteria)
             .into_iter()
-            .map(|f| f.kind)
+            .map(|finding| finding.kind)
             .collect()
     }
 
@@ -214,28 +226,26 @@ mod tests {
     const SLOWER: [f64; 6] = [1.1, 1.09, 1.12, 1.1, 1.11, 1.08];
     const SAME: [f64; 6] = [1.001, 0.999, 1.0005, 0.9995, 1.0, 1.0008];
     const NOISY: [f64; 6] = [1.2, 0.8, 1.1, 0.95, 1.05, 0.9];
+    const SLIGHT: [f64; 6] = [0.998, 0.9981, 0.9979, 0.998, 0.9982, 0.9978];
 
     #[test]
     fn six_blocks_decide_one_comparison() {
-        let criteria = Criteria::of(1, None);
-        assert_eq!(kinds(&[Some(blocks(&FASTER))], &criteria), [Kind::Better]);
-        assert_eq!(kinds(&[Some(blocks(&SLOWER))], &criteria), [Kind::Worse]);
+        assert_eq!(kinds(&[contest(&FASTER)]), [Kind::Better]);
+        assert_eq!(kinds(&[contest(&SLOWER)]), [Kind::Worse]);
     }
 
     #[test]
     fn maximizing_turns_the_verdict_round() {
-        let findings = judge(
-            &[Some(blocks(&FASTER))],
-            Direction::Maximize,
-            &Criteria::of(1, None),
-        );
-        assert_eq!(findings[0].kind, Kind::Worse);
+        let turned = Contest {
+            direction: Direction::Maximize,
+            ..contest(&FASTER)
+        };
+        assert_eq!(kinds(&[turned]), [Kind::Worse]);
     }
 
     #[test]
     fn five_blocks_are_undecided_and_say_how_many_it_takes() {
-        let five = Some(blocks(&FASTER[..5]));
-        let finding = judge(&[five], Direction::Minimize, &Criteria::of(1, None))[0];
+        let finding = judge(&[contest(&FASTER[..5])], &Criteria::of(1))[0];
         assert_eq!(
             finding.kind,
             Kind::Undecided {
@@ -247,20 +257,18 @@ mod tests {
 
     #[test]
     fn a_second_competitor_raises_the_price() {
-        let two = [Some(blocks(&FASTER)), Some(blocks(&NOISY))];
         let undecided = Kind::Undecided {
             blocks_needed: Some(7),
         };
-        assert_eq!(kinds(&two, &Criteria::of(2, None)), [undecided, undecided]);
+        assert_eq!(
+            kinds(&[contest(&FASTER), contest(&NOISY)]),
+            [undecided, undecided]
+        );
     }
 
     #[test]
     fn enough_blocks_of_noise_are_undecided_without_a_plea_for_more() {
-        let finding = judge(
-            &[Some(blocks(&NOISY))],
-            Direction::Minimize,
-            &Criteria::of(1, None),
-        )[0];
+        let finding = judge(&[contest(&NOISY)], &Criteria::of(1))[0];
         assert_eq!(
             finding.kind,
             Kind::Undecided {
@@ -272,13 +280,9 @@ mod tests {
 
     #[test]
     fn equivalence_needs_a_margin() {
+        assert_eq!(kinds(&[within(0.01, contest(&SAME))]), [Kind::Equivalent]);
         assert_eq!(
-            kinds(&[Some(blocks(&SAME))], &Criteria::of(1, Some(0.01))),
-            [Kind::Equivalent]
-        );
-        let without = kinds(&[Some(blocks(&SAME))], &Criteria::of(1, None));
-        assert_eq!(
-            without,
+            kinds(&[contest(&SAME)]),
             [Kind::Undecided {
                 blocks_needed: None
             }]
@@ -287,24 +291,17 @@ mod tests {
 
     #[test]
     fn a_certain_difference_that_does_not_matter_is_equivalent() {
-        let slight = Some(blocks(&[0.998, 0.9981, 0.9979, 0.998, 0.9982, 0.9978]));
-        assert_eq!(
-            kinds(std::slice::from_ref(&slight), &Criteria::of(1, None)),
-            [Kind::Better]
-        );
-        assert_eq!(
-            kinds(&[slight], &Criteria::of(1, Some(0.01))),
-            [Kind::Equivalent]
-        );
+        assert_eq!(kinds(&[contest(&SLIGHT)]), [Kind::Better]);
+        assert_eq!(kinds(&[within(0.01, contest(&SLIGHT))]), [Kind::Equivalent]);
     }
 
     #[test]
     fn a_trial_without_a_shared_block_is_undecided_and_still_counts() {
-        let found = judge(
-            &[Some(blocks(&FASTER)), None],
-            Direction::Minimize,
-            &Criteria::of(2, None),
-        );
+        let alone = Contest {
+            blocks: None,
+            ..contest(&[1.0])
+        };
+        let found = judge(&[contest(&FASTER), alone], &Criteria::of(2));
         assert_eq!(
             found[1].kind,
             Kind::Undecided {
