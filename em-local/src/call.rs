@@ -120,10 +120,12 @@ impl Call {
         })?;
         let exit = running.exited().await;
         running.outputs_closed().await;
-        if running.stdout.is_cut() {
+        let is_cut = running.stdout.is_cut();
+        let (stdout, stderr) = (running.stdout.text(), running.stderr.last_lines(10));
+        running.close().await;
+        if is_cut {
             return Err(CallError::TooMuch { command });
         }
-        let (stdout, stderr) = (running.stdout.text(), running.stderr.last_lines(10));
         Ok(Called {
             command,
             exit,

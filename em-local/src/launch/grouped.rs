@@ -17,7 +17,6 @@ use super::{Control, Launch, LaunchError, Running, TreeState, as_typed};
 use crate::cgroup::{Group, joining};
 use crate::cores;
 use crate::guard::Exit;
-use crate::output::Output;
 use crate::proc_table::{self, ProcStat};
 use crate::stop::{SignalName, send};
 
@@ -45,7 +44,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) struct Handle {
     main: u32,
     group: Option<Group>,
-    _watcher: Child,
+    watcher: Child,
 }
 
 impl Handle {
@@ -55,6 +54,11 @@ impl Handle {
 
     pub(super) fn members(&self) -> Vec<u32> {
         self.living().iter().map(|stat| stat.pid).collect()
+    }
+
+    /// Waits for the watcher to end, whose sign of life has been dropped.
+    pub(super) async fn gone(mut self) {
+        let _ = self.watcher.wait().await;
     }
 
     pub(super) fn signal(&self, signal: SignalName) {
@@ -121,7 +125,7 @@ pub(super) async fn start(launch: &Launch) -> Result<Running, LaunchError> {
         main: Some(main),
         ..TreeState::default()
     });
-    let (stdout, stderr) = (Output::keeping(launch.keep), Output::keeping(launch.keep));
+    let (stdout, stderr) = (launch.output(), launch.output());
     let mut tasks = JoinSet::new();
     if let Some(pipe) = child.stdout.take() {
         tasks.spawn(stdout.clone().fill_from(pipe));
@@ -136,11 +140,11 @@ pub(super) async fn start(launch: &Launch) -> Result<Running, LaunchError> {
         control: Control::Group(Handle {
             main,
             group: launch.group.clone(),
-            _watcher: watcher,
+            watcher,
         }),
         stdout,
         stderr,
-        _tasks: tasks,
+        tasks,
     })
 }
 

@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 
 use super::{Control, Launch, LaunchError, Running, TreeState, as_typed};
 use crate::guard::{Instructions, Report, Request};
-use crate::output::Output;
 use crate::proc_table;
 use crate::stop::SignalName;
 
@@ -39,6 +38,11 @@ impl Handle {
             signal: signal.to_string(),
         })
         .await;
+    }
+
+    /// Tells the guard that nobody is there any more.
+    pub(super) async fn let_go(&self) {
+        let _ = self.writer.lock().await.shutdown().await;
     }
 
     pub(super) async fn stop(&self, signal: SignalName, grace: Duration) {
@@ -87,7 +91,7 @@ pub(super) async fn start(
     let _ = writer.write_all(&line).await;
 
     let (sender, state) = watch::channel(TreeState::default());
-    let (stdout, stderr) = (Output::keeping(launch.keep), Output::keeping(launch.keep));
+    let (stdout, stderr) = (launch.output(), launch.output());
     let mut tasks = JoinSet::new();
     if let Some(pipe) = child.stdout.take() {
         tasks.spawn(stdout.clone().fill_from(pipe));
@@ -106,7 +110,7 @@ pub(super) async fn start(
         }),
         stdout,
         stderr,
-        _tasks: tasks,
+        tasks,
     })
 }
 
@@ -136,5 +140,5 @@ async fn read_reports(reader: OwnedReadHalf, state: watch::Sender<TreeState>, mu
         });
     }
     let _ = child.wait().await;
-    state.send_modify(|state| state.guard_lost = state.failed.is_none());
+    state.send_modify(|state| state.guard_gone = state.failed.is_none());
 }

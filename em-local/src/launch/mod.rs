@@ -9,8 +9,10 @@ mod guarded;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use em_core::port::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -72,6 +74,8 @@ pub struct Launch {
     pub delete: Vec<PathBuf>,
     /// How much of each output is kept, in bytes.
     pub keep: usize,
+    /// Stamps what comes out; nothing is stamped when absent.
+    pub stamps: Option<Arc<dyn Clock>>,
 }
 
 impl Launch {
@@ -87,12 +91,21 @@ impl Launch {
             cpus: Vec::new(),
             delete: Vec::new(),
             keep: KEPT_BYTES,
+            stamps: None,
         }
     }
 
     fn environment(&self) -> Vec<(String, String)> {
         let mark = (mark::VARIABLE.to_owned(), self.mark.to_string());
         self.env.iter().cloned().chain([mark]).collect()
+    }
+
+    fn output(&self) -> Output {
+        let output = Output::keeping(self.keep);
+        match &self.stamps {
+            Some(clock) => output.stamped(Arc::clone(clock)),
+            None => output,
+        }
     }
 
     fn group_folders(&self) -> Vec<PathBuf> {
@@ -149,8 +162,8 @@ pub struct TreeState {
     pub empty: bool,
     /// Why nothing could be started.
     pub failed: Option<String>,
-    /// The guard has ended although nobody told it to.
-    pub guard_lost: bool,
+    /// The guard has ended. Unless it was told to, somebody has killed it.
+    pub guard_gone: bool,
 }
 
 impl TreeState {
@@ -171,7 +184,7 @@ pub struct Running {
     /// Standard error.
     pub stderr: Output,
     /// Reads the guard's reports and the outputs; ends, and with it the tree, when this is dropped.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -189,7 +202,7 @@ impl Running {
         };
         let started = running
             .state
-            .wait_for(|state| state.main.is_some() || state.failed.is_some() || state.guard_lost);
+            .wait_for(|state| state.main.is_some() || state.failed.is_some() || state.guard_gone);
         let state = tokio::time::timeout(START_LIMIT, started).await;
         let state = state
             .ok()
@@ -256,8 +269,32 @@ impl Running {
             Control::Group(handle) => handle.stop(signal, grace, self.state.clone()).await,
         }
         let mut state = self.state.clone();
-        let ended = state.wait_for(|state| !state.is_alive() || state.guard_lost);
+        let ended = state.wait_for(|state| !state.is_alive() || state.guard_gone);
         matches!(tokio::time::timeout(grace + END_LIMIT, ended).await, Ok(Ok(state)) if !state.is_alive())
+    }
+
+    /// Ends what is left and waits until the guard has cleared away and gone, so that what comes next
+    /// in the same place is not swept up with it.
+    pub async fn close(self) {
+        let Self {
+            control,
+            mut tasks,
+            mut state,
+            ..
+        } = self;
+        let gone = async {
+            match control {
+                Control::Guard(handle) => {
+                    handle.let_go().await;
+                    let _ = state.wait_for(|state| state.guard_gone).await;
+                }
+                Control::Group(handle) => {
+                    tasks.shutdown().await;
+                    handle.gone().await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(END_LIMIT, gone).await;
     }
 
     /// Waits until nothing more can come from the outputs, or, where something that was left behind
@@ -275,7 +312,7 @@ impl Running {
     pub async fn exited(&self) -> Option<Exit> {
         let mut state = self.state.clone();
         let ended = state
-            .wait_for(|state| state.exit.is_some() || state.guard_lost)
+            .wait_for(|state| state.exit.is_some() || state.guard_gone)
             .await;
         ended.ok().and_then(|state| state.exit)
     }

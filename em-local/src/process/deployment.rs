@@ -84,7 +84,7 @@ impl Deployment {
     /// A first process that ended with 0 and left others behind has become a daemon.
     fn stuck(&self, state: &TreeState) -> Option<Readiness> {
         let stuck = |why: String, blame| Some(Readiness::Stuck { why, blame });
-        if state.guard_lost {
+        if state.guard_gone {
             return stuck(
                 "the guard of the target was killed".to_owned(),
                 Blame::Cluster,
@@ -153,21 +153,25 @@ impl Deployment {
             self.work.clone(),
             self.artifacts.clone(),
         );
-        let group = self.group.clone();
+        let key = self.kept.display().to_string();
+        let members = if ended {
+            Vec::new()
+        } else {
+            self.running.members()
+        };
+        blocking(move || keep(&kept, &outputs, &folder, &globs)).await?;
+        self.running.close().await;
+        let group = self.group;
         blocking(move || {
-            keep(&kept, &outputs, &folder, &globs)?;
             group.kill();
             group.remove();
-            Ok::<_, ProcessError>(workdir::remove(&work)?)
+            workdir::remove(&work)
         })
         .await?;
         port::give_back(self.ports.values().copied());
         if !ended {
-            let why = format!("processes {:?} resisted KILL", self.running.members());
-            return Err(ProcessError::Resisted {
-                key: self.kept.display().to_string(),
-                why,
-            });
+            let why = format!("processes {members:?} resisted KILL");
+            return Err(ProcessError::Resisted { key, why });
         }
         hooks.map(drop)
     }

@@ -49,9 +49,9 @@ impl Seen {
         }
         let became_daemon = state.exit == Some(Exit::Code(0)) && state.is_alive();
         let ended =
-            (state.exit.is_some() && !became_daemon) || !state.is_alive() || state.guard_lost;
+            (state.exit.is_some() && !became_daemon) || !state.is_alive() || state.guard_gone;
         if ended && !self.has_ended {
-            let what = match (state.guard_lost, state.exit) {
+            let what = match (state.guard_gone, state.exit) {
                 (true, _) => "its guard was killed".to_owned(),
                 (false, Some(exit)) => format!("it ended with {exit}"),
                 (false, None) => "it ended".to_owned(),

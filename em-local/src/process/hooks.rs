@@ -31,15 +31,21 @@ impl HookRunner {
             let running = Running::start(&self.guardian, &self.launch(command)).await?;
             let exit = running.exited().await;
             if exit != Some(Exit::Code(0)) {
-                let printed = format!(
-                    "{}{}",
-                    running.stdout.last_lines(10),
-                    running.stderr.last_lines(10)
-                );
+                let printed =
+                    [&running.stdout, &running.stderr].map(|output| output.last_lines(10));
+                let printed = printed
+                    .join(
+                        "
+",
+                    )
+                    .trim()
+                    .to_owned();
                 return Err(ProcessError::hook(which, running.command(), exit, printed));
             }
             if running.state().is_alive() && !running.members().is_empty() {
                 lingering.push(running);
+            } else {
+                running.close().await;
             }
         }
         Ok(lingering)

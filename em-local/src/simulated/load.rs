@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::draw::Draw;
 use super::model::{Look, ModelError};
 use crate::distribution;
+use crate::rules::short;
 
 /// Requests of one batch whose times are drawn; more would only cost time.
 const DRAWN: usize = 500;
@@ -133,12 +134,6 @@ fn usual(load: &Load, window: &Window) -> BTreeMap<MetricName, Observed> {
     let all = counts.into_iter().chain([("error_share", share)]);
     all.filter_map(|(name, seen)| Some((name.parse().ok()?, seen)))
         .collect()
-}
-
-fn short(metric: &MetricName) -> MetricName {
-    let text = metric.as_str().strip_prefix("load.");
-    text.and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| metric.clone())
 }
 
 fn observed(

@@ -5,6 +5,7 @@
 mod cgroup;
 mod command;
 mod guard;
+mod load;
 mod process;
 mod simulated;
 mod support;
