@@ -1,5 +1,6 @@
 //! A value for every tunable.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -51,10 +52,25 @@ impl Configuration {
         Self(all)
     }
 
-    /// Digest of the canonical JSON of all values.
+    /// Digest of all values: of what they are, not of how they are spelt (`1Gi` = `1024Mi`).
     pub fn digest(&self) -> Digest {
-        let text = serde_json::to_vec(&self.0).expect("values are plain JSON scalars");
+        let canonical: BTreeMap<_, _> = self
+            .0
+            .iter()
+            .map(|(name, value)| (name, spelt_canonically(value)))
+            .collect();
+        let text = serde_json::to_vec(&canonical).expect("values are plain JSON scalars");
         Digest::of(&text)
+    }
+}
+
+/// A quantity by its exact amount; everything else has one spelling already.
+fn spelt_canonically(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::Quantity(quantity) => Cow::Owned(Value::Text(format!("{}n", quantity.nanos()))),
+        Value::Bool(_) | Value::Integer(_) | Value::Real(_) | Value::Text(_) => {
+            Cow::Borrowed(value)
+        }
     }
 }
 
@@ -71,5 +87,30 @@ impl fmt::Display for Configuration {
             write!(f, "{separator}{name}={value}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(text: &str) -> Configuration {
+        let value = Value::Quantity(text.parse().unwrap());
+        [("memory".parse().unwrap(), value)].into_iter().collect()
+    }
+
+    #[test]
+    fn the_same_amount_has_the_same_digest_however_it_is_spelt() {
+        assert_eq!(memory("1Gi").digest(), memory("1024Mi").digest());
+        assert_eq!(memory("1Gi").digest(), memory("1073741824").digest());
+        assert_ne!(memory("1Gi").digest(), memory("1G").digest());
+    }
+
+    #[test]
+    fn values_that_are_left_out_are_the_other_ones() {
+        let of = |name: &str, value: i64| (name.parse().unwrap(), Value::from(value));
+        let base: Configuration = [of("a", 1), of("b", 2)].into_iter().collect();
+        let changed: Configuration = [of("b", 3)].into_iter().collect();
+        assert_eq!(changed.or(&base).to_string(), "a=1 b=3");
     }
 }
