@@ -78,17 +78,66 @@ impl Rights {
             mount_points: mounts.iter().map(|mount| mount.point.clone()).collect(),
             ..Self::default()
         };
-        for controller in Controller::ALL {
-            match place(controller, &mounts, &cgroups) {
-                Ok(place) => {
-                    rights.places.insert(controller, place);
-                }
-                Err(obstacle) => {
-                    rights.obstacles.insert(controller, obstacle);
-                }
+        let (v1, v2): (Vec<Controller>, Vec<Controller>) = Controller::ALL
+            .into_iter()
+            .partition(|one| mount_v1(*one, &mounts).is_some());
+        for controller in v1 {
+            if let Some(mount) = mount_v1(controller, &mounts) {
+                rights.add(controller, place_v1(controller, mount, &cgroups));
             }
         }
+        rights.add_v2(&v2, &mounts, &cgroups);
         rights
+    }
+
+    fn add(&mut self, controller: Controller, found: Result<Place, String>) {
+        match found {
+            Ok(place) => {
+                self.places.insert(controller, place);
+            }
+            Err(obstacle) => {
+                self.obstacles.insert(controller, obstacle);
+            }
+        }
+    }
+
+    /// A process is in one group of version 2, so all of its controllers need the same place: the
+    /// nearest, from our own group upwards, that offers the most of them.
+    fn add_v2(&mut self, controllers: &[Controller], mounts: &[Mount], cgroups: &str) {
+        let own = own_v2(mounts, cgroups);
+        let (mount, own) = match own {
+            Ok(found) => found,
+            Err(obstacle) => {
+                let all = controllers.iter().map(|one| (*one, obstacle.clone()));
+                return self.obstacles.extend(all);
+            }
+        };
+        let answers = |folder: &Path| {
+            let is_root = folder == mount.point;
+            let ask = |one: &Controller| (*one, offers(*one, folder, is_root));
+            controllers.iter().map(ask).collect::<Vec<_>>()
+        };
+        let offered = |answers: &[(Controller, Result<(), String>)]| {
+            answers.iter().filter(|(_, answer)| answer.is_ok()).count()
+        };
+        let folders = own
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&mount.point));
+        let mut best = (own.clone(), answers(&own));
+        for folder in folders.skip(1) {
+            let there = answers(folder);
+            if offered(&there) > offered(&best.1) {
+                best = (folder.to_owned(), there);
+            }
+        }
+        let (parent, answers) = best;
+        for (controller, answer) in answers {
+            let place = Place {
+                version: Version::V2,
+                parent: parent.clone(),
+            };
+            self.add(controller, answer.map(|()| place));
+        }
     }
 
     /// No right at all, as on a machine without control groups.
@@ -116,20 +165,22 @@ impl Rights {
     }
 }
 
-fn place(controller: Controller, mounts: &[Mount], cgroups: &str) -> Result<Place, String> {
-    let v1 = mounts.iter().find(|mount| {
+fn mount_v1(controller: Controller, mounts: &[Mount]) -> Option<&Mount> {
+    mounts.iter().find(|mount| {
         mount
             .controllers
             .iter()
             .any(|name| name == controller.name())
-    });
-    if let Some(mount) = v1 {
-        return place_v1(controller, mount, cgroups);
-    }
-    match mounts.iter().find(|mount| mount.unified) {
-        Some(mount) => place_v2(controller, mount, cgroups),
-        None => Err("no control group hierarchy is mounted".to_owned()),
-    }
+    })
+}
+
+/// The version 2 hierarchy and our own group in it.
+fn own_v2<'m>(mounts: &'m [Mount], cgroups: &str) -> Result<(&'m Mount, PathBuf), String> {
+    let mount = mounts.iter().find(|mount| mount.unified);
+    let mount = mount.ok_or_else(|| "no control group hierarchy is mounted".to_owned())?;
+    let own = hierarchy::own_path_v2(cgroups).and_then(|path| hierarchy::folder(mount, path));
+    let own = own.ok_or_else(|| "our own group lies outside the mounted hierarchy".to_owned())?;
+    Ok((mount, own))
 }
 
 /// Version 1: below our own group, or below a folder `em` that somebody prepared for this user.
@@ -154,36 +205,9 @@ fn place_v1(controller: Controller, mount: &Mount, cgroups: &str) -> Result<Plac
     }
 }
 
-/// Version 2: a group that hands controllers down must not hold processes itself (the root may), so
-/// the place is the nearest group, from our own upwards, that is ours to write and already hands the
-/// controller down, or can be told to. Our own group qualifies when nobody but us is in it: we step
-/// aside into a leaf when the first group is made.
-fn place_v2(controller: Controller, mount: &Mount, cgroups: &str) -> Result<Place, String> {
-    let own = hierarchy::own_path_v2(cgroups)
-        .and_then(|path| hierarchy::folder(mount, path))
-        .ok_or_else(|| "our own group lies outside the mounted hierarchy".to_owned())?;
-    let mut obstacle = format!("{} is not writable for this user", own.display());
-    for folder in own
-        .ancestors()
-        .take_while(|folder| folder.starts_with(&mount.point))
-    {
-        match offers(controller, folder, *folder == *mount.point) {
-            Ok(()) => {
-                return Ok(Place {
-                    version: Version::V2,
-                    parent: folder.to_owned(),
-                });
-            }
-            Err(why) => {
-                if is_writable(folder) {
-                    obstacle = why;
-                }
-            }
-        }
-    }
-    Err(obstacle)
-}
-
+/// Whether groups with this controller can be made in a folder of version 2. A group that hands
+/// controllers down must not hold processes itself (the root may). Our own group qualifies when nobody
+/// but us is in it: we step aside into a leaf when the first group is made.
 fn offers(controller: Controller, folder: &Path, is_root: bool) -> Result<(), String> {
     let shown = folder.display();
     if !is_writable(folder) || !is_writable(&folder.join("cgroup.procs")) {
