@@ -183,21 +183,11 @@ impl Target for CommandTarget {
             &spec.facts,
             &spec.restore,
         ];
-        for program in commands.into_iter().filter_map(|command| command.first()) {
-            let text = program.text();
-            let path = if text.contains('/') {
-                self.surroundings
-                    .base
-                    .join(text)
-                    .to_string_lossy()
-                    .into_owned()
-            } else {
-                text.to_owned()
-            };
-            if program.is_constant() && programs::find(&path).is_none() {
+        for command in commands {
+            if let Some(program) = programs::missing(command, &self.surroundings.base) {
                 survey.findings.push(Finding {
                     severity: Severity::Error,
-                    what: format!("the program {text:?} is not there, or is not executable"),
+                    what: programs::not_there(program),
                     remedy: Some("install it, or write its whole path".to_owned()),
                 });
             }

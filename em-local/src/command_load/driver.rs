@@ -146,24 +146,13 @@ impl LoadDriver for CommandLoadDriver {
             let message = "a load tool has no rate of ours, so it cannot look for the capacity";
             return Err(Fault::new(FaultKind::Invalid, message));
         }
-        let Some(program) = spec.command.first().filter(|program| program.is_constant()) else {
-            return Ok(());
-        };
-        let text = program.text();
-        let path = if text.contains('/') {
-            self.surroundings
-                .base
-                .join(text)
-                .to_string_lossy()
-                .into_owned()
-        } else {
-            text.to_owned()
-        };
-        programs::find(&path).map(drop).ok_or_else(|| {
-            let message =
-                format!("the load tool {text:?} is not there, or is not executable: install it");
-            Fault::new(FaultKind::NotFound, message)
-        })
+        match programs::missing(&spec.command, &self.surroundings.base) {
+            None => Ok(()),
+            Some(program) => {
+                let message = format!("{}: install it", programs::not_there(program));
+                Err(Fault::new(FaultKind::NotFound, message))
+            }
+        }
     }
 
     async fn start(

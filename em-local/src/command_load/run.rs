@@ -1,6 +1,6 @@
 //! One load: runs of the tool, one after the other, and what they have shown so far.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use crate::fault::blocking;
 use crate::guard::Exit;
 use crate::launch::{Guardian, Launch, Running};
 use crate::mark::Mark;
-use crate::rules::Rules;
+use crate::output::Output;
+use crate::rules::{RuleError, Rules};
 use crate::stop::SignalName;
 use crate::workdir;
 
@@ -168,21 +169,14 @@ impl Tool {
             start,
             end: self.clock.now(),
         };
-        let (rules, output, at) = (self.rules.clone(), running.stdout.clone(), folder);
-        let both = running.stderr.clone();
-        let seen = blocking(move || {
-            // Many tools print their progress as errors.
-            let seen = Seen::read(&rules, &output, &at, window);
-            match seen {
-                Ok(seen) if seen.missing.is_empty() => Ok(seen),
-                other => Seen::read(&rules, &both, &at, window)
-                    .ok()
-                    .filter(|seen| seen.missing.is_empty())
-                    .map_or(other, Ok),
-            }
-        })
-        .await;
+        let outputs = [running.stdout.clone(), running.stderr.clone()];
+        let rules = self.rules.clone();
+        let seen = blocking(move || read(&rules, &outputs, &folder, window)).await;
         let seen = seen.map_err(|error| chain(&error))?;
+        let cut = running.stdout.is_cut();
+        let cut = cut.then(|| "the output was too long to be read whole".to_owned());
+        let missing = seen.missing.iter();
+        let missing = missing.map(|metric| format!("the output holds nothing for {metric}"));
         shared.with(|progress| {
             match self.mode {
                 RunMode::PerCycle => {
@@ -191,12 +185,6 @@ impl Tool {
                 }
                 RunMode::Whole => progress.batches = seen.in_batches(self.batch),
             }
-            let cut = running
-                .stdout
-                .is_cut()
-                .then(|| "the output was too long to be read whole".to_owned());
-            let missing = seen.missing.iter();
-            let missing = missing.map(|metric| format!("the output holds nothing for {metric}"));
             for problem in missing.chain(cut) {
                 if !progress.problems.contains(&problem) {
                     progress.problems.push(problem);
@@ -216,5 +204,23 @@ impl Tool {
             .await
             .map_err(|error| chain(&error))?;
         Ok(folder)
+    }
+}
+
+/// Reads the standard output; the errors instead where only they hold all that the rules name, since
+/// many tools print their progress there.
+fn read(
+    rules: &Rules,
+    [stdout, stderr]: &[Output; 2],
+    folder: &Path,
+    window: Window,
+) -> Result<Seen, RuleError> {
+    let usual = Seen::read(rules, stdout, folder, window);
+    if usual.as_ref().is_ok_and(|seen| seen.missing.is_empty()) {
+        return usual;
+    }
+    match Seen::read(rules, stderr, folder, window) {
+        Ok(seen) if seen.missing.is_empty() => Ok(seen),
+        _ => usual,
     }
 }

@@ -146,26 +146,13 @@ impl CommandDatasource {
 #[async_trait]
 impl Datasource for CommandDatasource {
     async fn probe(&self, _cx: &OpContext) -> Result<Health, Fault> {
-        let Some(program) = self.command.first().filter(|program| program.is_constant()) else {
-            return Ok(Health::default());
-        };
-        let text = program.text();
-        let path = if text.contains('/') {
-            self.surroundings
-                .base
-                .join(text)
-                .to_string_lossy()
-                .into_owned()
-        } else {
-            text.to_owned()
-        };
-        programs::find(&path)
-            .map(|_| Health::default())
-            .ok_or_else(|| {
-                let message =
-                    format!("the program {text:?} is not there, or is not executable: install it");
-                Fault::new(FaultKind::NotFound, message)
-            })
+        match programs::missing(&self.command, &self.surroundings.base) {
+            None => Ok(Health::default()),
+            Some(program) => {
+                let message = format!("{}: install it", programs::not_there(program));
+                Err(Fault::new(FaultKind::NotFound, message))
+            }
+        }
     }
 
     async fn validate(&self, _cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {

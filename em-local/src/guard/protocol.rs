@@ -10,8 +10,11 @@ use crate::stop::signal_title;
 /// The manager's first line: what to start, and what to clear away at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instructions {
-    /// Program and arguments; the environment and the outputs are the guard's own.
+    /// Program and arguments; the outputs are the guard's own.
     pub command: Vec<String>,
+    /// Environment on top of the guard's own: what a plan sets (a preloaded library, say) must not work
+    /// on the guard itself.
+    pub env: Vec<(String, String)>,
     /// Working folder; the guard's own when absent.
     pub folder: Option<PathBuf>,
     /// File that is the command's standard input; nothing when absent.

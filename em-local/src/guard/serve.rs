@@ -200,7 +200,12 @@ fn spawn(instructions: &Instructions) -> Result<u32, String> {
             None => Stdio::null(),
         };
     let mut command = Command::new(program);
-    command.args(arguments).stdin(input).process_group(0);
+    let env = instructions.env.iter().map(|(name, value)| (name, value));
+    command
+        .args(arguments)
+        .envs(env)
+        .stdin(input)
+        .process_group(0);
     if let Some(folder) = &instructions.folder {
         command.current_dir(folder);
     }

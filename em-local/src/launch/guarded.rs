@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{Control, Launch, LaunchError, Running, TreeState, as_typed};
 use crate::guard::{Instructions, Report, Request};
+use crate::mark;
 use crate::proc_table;
 use crate::stop::SignalName;
 
@@ -74,16 +75,7 @@ pub(super) async fn start(
     let (ours, theirs) = StdStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).map_err(failed)?;
     let (reader, mut writer) = UnixStream::from_std(ours).map_err(failed)?.into_split();
-    let mut child = Command::new(path)
-        .arg(word)
-        .arg(launch.mark.to_string())
-        .envs(launch.environment())
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
+    let mut child = guard(path, word, launch, theirs).spawn().map_err(failed)?;
     let mut line =
         serde_json::to_vec(&instructions(launch)).map_err(|error| failed(error.into()))?;
     line.push(b'\n');
@@ -114,9 +106,23 @@ pub(super) async fn start(
     })
 }
 
+fn guard(path: &Path, word: &str, launch: &Launch, channel: StdStream) -> Command {
+    let mut command = Command::new(path);
+    command
+        .arg(word)
+        .arg(launch.mark.to_string())
+        .env(mark::VARIABLE, launch.mark.to_string())
+        .stdin(Stdio::from(OwnedFd::from(channel)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    command
+}
+
 fn instructions(launch: &Launch) -> Instructions {
     Instructions {
         command: launch.command.clone(),
+        env: launch.environment(),
         folder: launch.folder.clone(),
         input: launch.input.clone(),
         join: launch.join_files(),

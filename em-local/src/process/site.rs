@@ -59,32 +59,15 @@ impl Site<'_> {
         let account = self.spec.user.as_deref().map(Account::find).transpose()?;
         let stop = (self.spec.stop.signal.parse()?, self.spec.stop.grace);
         let folder = self.make_folder(work, &rendered, account.clone()).await?;
+        let hooks = self.hooks(mark, &folder, &rendered, account.clone());
+        let lingering = hooks.run("setup", &rendered.setup).await?;
+        let cpus = self.cpus.to_vec();
         let limits = Limits {
-            cpus: self.cpus.to_vec(),
+            cpus,
             ..rendered.limits.clone()
         };
-        let env = environment(&rendered, account.as_ref());
-        let hooks = HookRunner {
-            guardian: self.surroundings.guardian.clone(),
-            mark: mark.clone(),
-            env: env.clone(),
-            folder: folder.clone(),
-            account: account.clone(),
-        };
-        let lingering = hooks.run("setup", &rendered.setup).await?;
         let group = group(mark, &limits, self.spec.limits)?;
-        let command = match &account {
-            Some(account) => account.running(rendered.command.clone()),
-            None => rendered.command.clone(),
-        };
-        let launch = Launch {
-            env,
-            folder: Some(folder),
-            group: Some(group.clone()),
-            cpus: self.cpus.to_vec(),
-            delete: vec![work.to_owned()],
-            ..Launch::new(mark.clone(), command)
-        };
+        let launch = self.launch(&hooks, &rendered, group.clone(), work);
         let running = match Running::start(&self.surroundings.guardian, &launch).await {
             Ok(running) => running,
             Err(error) => {
@@ -92,24 +75,13 @@ impl Site<'_> {
                 return Err(error.into());
             }
         };
-        let asked = Asked {
-            command: rendered.command.clone(),
-            env: rendered.env.clone(),
-            secret: rendered.secret.clone(),
-            limits: Limits {
-                cpus: self.cpus.to_vec(),
-                ..in_force(&rendered.limits, &group)
-            },
-            uid: account.map(|account| account.uid),
-            hash_key: self.cx.epoch.store.clone(),
-        };
         Ok(Deployment {
             running,
             watched: Watched::default(),
+            asked: self.asked(&rendered, &group, account.as_ref()),
             hooks,
             lingering,
             rendered,
-            asked,
             group,
             ports: ports.clone(),
             work: work.to_owned(),
@@ -117,6 +89,54 @@ impl Site<'_> {
             stop,
             artifacts: self.plan.plan.artifacts.clone(),
         })
+    }
+
+    fn hooks(
+        &self,
+        mark: &Mark,
+        folder: &Path,
+        rendered: &Rendered,
+        account: Option<Account>,
+    ) -> HookRunner {
+        HookRunner {
+            guardian: self.surroundings.guardian.clone(),
+            mark: mark.clone(),
+            env: environment(rendered, account.as_ref()),
+            folder: folder.to_owned(),
+            account,
+        }
+    }
+
+    /// The target itself runs where and as its hooks do.
+    fn launch(&self, hooks: &HookRunner, rendered: &Rendered, group: Group, work: &Path) -> Launch {
+        let command = rendered.command.clone();
+        let command = match &hooks.account {
+            Some(account) => account.running(command),
+            None => command,
+        };
+        Launch {
+            env: hooks.env.clone(),
+            folder: Some(hooks.folder.clone()),
+            group: Some(group),
+            cpus: self.cpus.to_vec(),
+            delete: vec![work.to_owned()],
+            ..Launch::new(hooks.mark.clone(), command)
+        }
+    }
+
+    fn asked(&self, rendered: &Rendered, group: &Group, account: Option<&Account>) -> Asked {
+        let cpus = self.cpus.to_vec();
+        Asked {
+            command: rendered.command.clone(),
+            env: rendered.env.clone(),
+            secret: rendered.secret.clone(),
+            limits: Limits {
+                cpus,
+                ..in_force(&rendered.limits, group)
+            },
+            uid: account.map(|account| account.uid),
+            hash_key: self.cx.epoch.store.clone(),
+        }
     }
 
     fn take_ports(&self) -> Result<BTreeMap<String, u16>, ProcessError> {

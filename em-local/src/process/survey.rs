@@ -100,22 +100,10 @@ fn program_findings(surroundings: &Surroundings, spec: &ProcessSpec) -> Vec<Find
         &spec.teardown.each,
     ];
     let commands = hooks.into_iter().flatten().chain([&spec.command]);
-    for program in commands.filter_map(|command| command.first()) {
-        if !program.is_constant() {
-            continue;
-        }
-        let text = program.text();
-        let path = if text.contains('/') {
-            surroundings.base.join(text).to_string_lossy().into_owned()
-        } else {
-            text.to_owned()
-        };
-        if programs::find(&path).is_none() {
-            let what = format!("the program {text:?} is not there, or is not executable");
-            findings.push(error(
-                what,
-                Some("install it, or write its whole path".to_owned()),
-            ));
+    for command in commands {
+        if let Some(program) = programs::missing(command, &surroundings.base) {
+            let remedy = "install it, or write its whole path".to_owned();
+            findings.push(error(programs::not_there(program), Some(remedy)));
         }
     }
     let folder = match &spec.workdir {
