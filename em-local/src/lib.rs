@@ -1,4 +1,17 @@
-//! Local targets of the Experiment Manager: process, command, observe, simulated.
+//! Local adapters of the Experiment Manager, for Linux.
+//!
+//! | port | kind in the file | here |
+//! |---|---|---|
+//! | `Target` | `process` | [`process::ProcessTarget`] |
+//! | `Target` | `command` | [`command::CommandTarget`] |
+//! | `Target` | `observe` | [`observe::ObserveTarget`] |
+//! | `Target` | `simulated` | [`simulated::SimulatedTarget`], and its load [`simulated::SimulatedLoad`] |
+//! | `LoadDriver` | `command` | [`command_load::CommandLoadDriver`] |
+//! | `Datasource` | `command`, `csv` | [`datasource::CommandDatasource`], [`datasource::CsvDatasource`] |
+//!
+//! Everything that is started hangs below a [`guard`], carries a [`mark`], and is gone moments after its
+//! manager, however that one ended. What the adapters need to know of their program is in
+//! [`surroundings::Surroundings`].
 
 pub mod artifacts;
 pub mod call;
