@@ -8,6 +8,7 @@
 
 pub mod assign;
 pub mod configuration;
+pub mod engine;
 pub mod experiment;
 pub mod expression;
 pub mod fault;

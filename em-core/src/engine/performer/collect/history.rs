@@ -1,0 +1,43 @@
+//! Sources with history: asked once the windows are known.
+
+use super::asked::asked;
+use super::collector::Collector;
+use crate::engine::blame::Patience;
+use crate::engine::caller::{between, later};
+use crate::fault::Fault;
+use crate::observe::Window;
+use crate::plan::{Lag, Metric};
+use crate::port::Series;
+
+/// The series of a metric over a window, from a source with history.
+pub(super) async fn query(
+    collector: &mut Collector<'_>,
+    metric: &Metric,
+    window: Window,
+) -> Result<Vec<Series>, Fault> {
+    let iteration = collector.iteration;
+    let Some(source) = iteration.session.ports.datasources.get(&metric.datasource) else {
+        return Ok(Vec::new());
+    };
+    // Samples of the end of the window may come late; Auto leaves that to the source.
+    if let Lag::Fixed(lag) = metric.lag {
+        let complete = later(window.end, lag);
+        tokio::time::sleep(between(iteration.caller.now(), complete)).await;
+    }
+    let asked = &asked(iteration, collector.running, metric, Some(window))?;
+    let patience = Patience {
+        timeout: metric.timeout,
+        retries: metric.attempts.saturating_sub(1),
+    };
+    let answer = iteration
+        .caller
+        .call("query a metric", patience, |cx| async move {
+            source.query(&cx, asked, window).await
+        })
+        .await?;
+    let warnings = answer.warnings.into_iter();
+    let warnings = warnings.map(|warning| format!("metric {}: {warning}", metric.name));
+    collector.warnings.extend(warnings);
+    collector.series.add(&metric.name, answer.series.clone());
+    Ok(answer.series)
+}

@@ -1,0 +1,248 @@
+//! Sources without history: looked at while it is measured, each at its own period.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::asked::asked;
+use crate::engine::blame::Patience;
+use crate::engine::caller::later;
+use crate::engine::performer::iteration::IterationPerformer;
+use crate::fault::Fault;
+use crate::id::{DatasourceName, MetricName};
+use crate::machine::Running;
+use crate::observe::Window;
+use crate::plan::{DatasourceKind, During, Metric, Plan};
+use crate::port::{Datasource, Labels, Point, Series};
+
+/// How often the target is asked for what it knows of itself.
+const USAGE_EVERY: Duration = Duration::from_secs(1);
+
+/// Series by metric, and what of them is not in the raw store yet.
+#[derive(Debug, Default)]
+pub(super) struct SeriesStore {
+    all: BTreeMap<MetricName, Vec<Series>>,
+    fresh: Vec<(MetricName, Series)>,
+}
+
+impl SeriesStore {
+    /// The series of a metric.
+    pub(super) fn of(&self, metric: &MetricName) -> &[Series] {
+        self.all.get(metric).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Adds points to the series with their labels. Points already known are not added twice.
+    pub(super) fn add(&mut self, metric: &MetricName, answered: Vec<Series>) {
+        let known = self.all.entry(metric.clone()).or_default();
+        for mut series in answered {
+            let same = known.iter_mut().find(|one| one.labels == series.labels);
+            let Some(same) = same else {
+                known.push(series.clone());
+                self.fresh.push((metric.clone(), series));
+                continue;
+            };
+            let last = same.points.last().map(|point| point.at);
+            series.points.retain(|point| Some(point.at) > last);
+            same.points.extend_from_slice(&series.points);
+            if !series.points.is_empty() {
+                self.fresh.push((metric.clone(), series));
+            }
+        }
+    }
+
+    pub(super) fn take_fresh(&mut self) -> Vec<(MetricName, Series)> {
+        std::mem::take(&mut self.fresh)
+    }
+}
+
+/// Looks at one source.
+#[derive(Debug)]
+pub(super) struct Sampler<'a> {
+    source: Source<'a>,
+    name: DatasourceName,
+    metrics: Vec<&'a Metric>,
+    every: Duration,
+    due: Timestamp,
+    /// When it last answered.
+    answered: Timestamp,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    Port(&'a Arc<dyn Datasource>),
+    /// What the target knows of itself.
+    Usage,
+}
+
+/// What came of a look.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// A stretch without samples.
+    pub(super) void: Option<(Window, String)>,
+    pub(super) warning: Option<String>,
+}
+
+/// Whether a datasource of the plan is the target itself.
+pub(super) fn is_target(plan: &Plan, name: &DatasourceName) -> bool {
+    plan.datasources
+        .get(name)
+        .map_or(name.as_str() == "target", |source| {
+            matches!(source.kind, DatasourceKind::Target)
+        })
+}
+
+impl<'a> Sampler<'a> {
+    /// Samplers of all sources without history, the first look now.
+    pub(super) fn all(iteration: &'a IterationPerformer, since: Timestamp) -> Vec<Self> {
+        let plan: &Plan = &iteration.session.plan;
+        let mut samplers: Vec<Self> = Vec::new();
+        for metric in &plan.metrics {
+            let name = &metric.datasource;
+            if let Some(known) = samplers.iter_mut().find(|known| known.name == *name) {
+                known.metrics.push(metric);
+                continue;
+            }
+            let source = iteration.session.ports.datasources.get(name);
+            let (source, own) = match source {
+                _ if is_target(plan, name) => (Source::Usage, USAGE_EVERY),
+                Some(source) => match source.sampling() {
+                    Some(sampling) => (Source::Port(source), sampling.every),
+                    None => continue,
+                },
+                None => continue,
+            };
+            let asked = plan.datasources.get(name).and_then(|spec| spec.every);
+            samplers.push(Self {
+                source,
+                name: name.clone(),
+                metrics: vec![metric],
+                every: asked.unwrap_or(own).max(Duration::from_millis(10)),
+                due: since,
+                answered: since,
+            });
+        }
+        samplers
+    }
+
+    /// When it is looked at next.
+    pub(super) fn due(&self) -> Timestamp {
+        self.due
+    }
+
+    /// Looks where it is due.
+    pub(super) async fn look(
+        &mut self,
+        iteration: &IterationPerformer,
+        running: &Running,
+        series: &mut SeriesStore,
+    ) -> Looked {
+        let now = iteration.caller.now();
+        if now < self.due {
+            return Looked::default();
+        }
+        // What was missed is not made up for: one look, then on with the period.
+        while self.due <= now {
+            self.due = later(self.due, self.every);
+        }
+        let wanted = |metric: &&Metric| metric.during != During::Deploy;
+        match self.sample(iteration, running, series, wanted).await {
+            Ok(()) => self.note_gap(now),
+            Err(fault) => Looked {
+                void: None,
+                warning: Some(format!("datasource {}: {}", self.name, fault.chain())),
+            },
+        }
+    }
+
+    /// Looks once for metrics of the deployment itself: the value when it is ready.
+    pub(super) async fn look_at_deployment(
+        &mut self,
+        iteration: &IterationPerformer,
+        running: &Running,
+        series: &mut SeriesStore,
+    ) {
+        let wanted = |metric: &&Metric| metric.during == During::Deploy;
+        // What it cannot tell is missing in the end, and is judged there.
+        drop(self.sample(iteration, running, series, wanted).await);
+    }
+
+    fn note_gap(&mut self, now: Timestamp) -> Looked {
+        let gap = Window {
+            start: self.answered,
+            end: now,
+        };
+        self.answered = now;
+        let void = (now > later(gap.start, self.every * 2)).then(|| {
+            let why = format!("datasource {} did not answer for {gap}", self.name);
+            (gap, why)
+        });
+        Looked {
+            void,
+            warning: None,
+        }
+    }
+
+    async fn sample(
+        &self,
+        iteration: &IterationPerformer,
+        running: &Running,
+        series: &mut SeriesStore,
+        wanted: impl Fn(&&Metric) -> bool,
+    ) -> Result<(), Fault> {
+        let metrics = self.metrics.iter().copied().filter(wanted);
+        match self.source {
+            Source::Usage => self.usage(iteration, series, metrics).await,
+            Source::Port(source) => {
+                for metric in metrics {
+                    let asked = &asked(iteration, running, metric, None)?;
+                    let patience = Patience {
+                        timeout: metric.timeout,
+                        retries: 0,
+                    };
+                    let answer = iteration
+                        .caller
+                        .call("sample a metric", patience, |cx| async move {
+                            source.sample(&cx, asked).await
+                        })
+                        .await?;
+                    series.add(&metric.name, answer.series);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn usage(
+        &self,
+        iteration: &IterationPerformer,
+        series: &mut SeriesStore,
+        metrics: impl Iterator<Item = &'a Metric>,
+    ) -> Result<(), Fault> {
+        let metrics: Vec<&Metric> = metrics.collect();
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        let target = &iteration.session.ports.target;
+        let patience = Patience {
+            timeout: iteration.session.plan.timeouts.call,
+            retries: 0,
+        };
+        let usage = iteration
+            .caller
+            .call("read what the target uses", patience, |cx| async move {
+                target.usage(&cx).await
+            })
+            .await?;
+        let at = iteration.caller.now();
+        for metric in metrics {
+            if let Some(value) = usage.get(metric.query.text.text()) {
+                let points = vec![Point { at, value: *value }];
+                let labels = Labels::new();
+                series.add(&metric.name, vec![Series { labels, points }]);
+            }
+        }
+        Ok(())
+    }
+}
