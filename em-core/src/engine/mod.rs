@@ -26,3 +26,6 @@ pub use control::{Control, EngineEvent, EventKind, WhenPaused};
 pub use error::EngineError;
 pub use order::Order;
 pub use ports::{Engine, EngineBuilder};
+
+#[cfg(test)]
+mod tests;

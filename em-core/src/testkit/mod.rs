@@ -1,3 +1,19 @@
-//! What tests of the engine and of adapters share: conformance suites of the ports.
+//! What tests of the engine and of adapters share: fakes, builders, conformance suites of the ports.
+#![expect(
+    clippy::unwrap_used,
+    reason = "test code: it panics where a rule is broken"
+)]
 
 pub mod conformance;
+
+mod clock;
+mod load;
+mod mathematics;
+mod plan;
+mod target;
+
+pub use clock::ManualClock;
+pub use load::FakeLoad;
+pub use mathematics::{PlainAnalyst, PlainSummarizer};
+pub use plan::{PlanBuilder, a_plan};
+pub use target::{FakeTarget, Outside};

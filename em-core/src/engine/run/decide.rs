@@ -3,27 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::fleet::{Barrier, Ended, Fleet};
-use crate::engine::blame::Patience;
 use crate::engine::caller::{between, later};
-use crate::engine::control::{Control, WhenPaused};
+use crate::engine::control::Control;
 use crate::engine::driver::Driven;
 use crate::engine::error::EngineError;
 use crate::engine::notice::Notice;
 use crate::engine::session::Session;
 use crate::engine::stream::StreamWriter;
-use crate::experiment::{Experiment, Phase};
+use crate::experiment::Experiment;
 use crate::fault::Fault;
-use crate::id::OpKey;
-use crate::journal::{Blame, ExperimentEvent, InterruptCause};
-use crate::machine::{HoldEvent, HoldState, IterationEvent, IterationState};
+use crate::journal::ExperimentEvent;
+use crate::machine::{HoldState, IterationState};
 use crate::port::{Entry, StreamId};
 use crate::report::Report;
-use crate::schedule::{self, HoldView, Step, View};
+use crate::schedule::{self, Step, View};
 
 /// How often the inbox is looked at.
 const REQUESTS_EVERY: Duration = Duration::from_secs(1);
@@ -35,14 +32,14 @@ pub(super) struct Run {
     pub(super) experiment: Experiment,
     pub(super) fleet: Fleet,
     pub(super) control: Control,
-    writer: StreamWriter,
+    pub(super) writer: StreamWriter,
     /// Events that are decided, and from which nothing has followed yet.
     decided: Vec<ExperimentEvent>,
     notices: mpsc::Receiver<Notice>,
     /// When the inbox is looked at next.
     inbox_due: Timestamp,
-    is_interrupted: bool,
-    report: Option<Report>,
+    pub(super) is_interrupted: bool,
+    pub(super) report: Option<Report>,
 }
 
 impl Run {
@@ -208,182 +205,6 @@ impl Run {
         }
     }
 
-    /// Takes a step outside the journal; answers whether anything came of it.
-    async fn take_step(&mut self, step: Step) -> Result<bool, EngineError> {
-        match step {
-            Step::Survey => self.survey().await,
-            Step::Ask { wanted } => self.ask(wanted).await,
-            Step::Report => self.write_report().await,
-            Step::CloseHold { slot, why, .. } => {
-                Ok(self.fleet.close(slot, HoldEvent::Close { why }))
-            }
-            Step::CancelIteration { trial, iteration } => {
-                let key = (trial, iteration);
-                Ok(self.fleet.call_off(key, IterationEvent::Cancel))
-            }
-            Step::Append(_) | Step::WaitUntil(_) => Ok(false),
-        }
-    }
-
-    async fn survey(&mut self) -> Result<bool, EngineError> {
-        let session = Arc::clone(&self.session);
-        let patience = Patience::look(&session.plan);
-        let caller = session.caller(self.act());
-        let (ports, plan) = (&session.ports, &session.plan);
-        let look = caller.call("look at the target", patience, |cx| async move {
-            ports.target.survey(&cx, plan).await
-        });
-        let Some(found) = self.unless_told_to_leave(Box::pin(look)).await? else {
-            return Ok(false);
-        };
-        self.decide(match found {
-            Ok(survey) => ExperimentEvent::Surveyed { survey },
-            Err(fault) => paused("the target cannot be looked at", &fault),
-        })?;
-        Ok(true)
-    }
-
-    async fn ask(&mut self, wanted: u32) -> Result<bool, EngineError> {
-        let session = Arc::clone(&self.session);
-        let Some(recommender) = &session.ports.recommender else {
-            let what = "a recommender".to_owned();
-            return Err(EngineError::Missing { what });
-        };
-        let past = &schedule::past_trials(&View {
-            experiment: &self.experiment,
-            holds: &self.fleet.views,
-            stranded: &self.fleet.stranded,
-            analyst: session.ports.analyst.as_ref(),
-            now: self.now(),
-        });
-        let plan = &session.plan;
-        let patience = Patience::with(plan, Blame::Recommender, plan.timeouts.call * 10);
-        let caller = session.caller(self.act());
-        let ask = caller.call("ask the recommender", patience, |cx| async move {
-            recommender.suggest(&cx, plan, past, wanted).await
-        });
-        let Some(answer) = self.unless_told_to_leave(Box::pin(ask)).await? else {
-            return Ok(false);
-        };
-        self.decide(match answer {
-            Ok(answer) => ExperimentEvent::Asked { answer },
-            Err(fault) => paused("the recommender does not answer", &fault),
-        })?;
-        Ok(true)
-    }
-
-    async fn write_report(&mut self) -> Result<bool, EngineError> {
-        let report = Report::of(&self.experiment, self.session.ports.analyst.as_ref());
-        let bytes = serde_json::to_vec(&report).expect("reports hold only finite numbers and text");
-        let digest = self.session.ports.store.put(&bytes).await;
-        let digest = digest.map_err(EngineError::failed("keep the report"))?;
-        self.report = Some(report);
-        self.decide(ExperimentEvent::ReportDue { digest })?;
-        Ok(true)
-    }
-
-    /// The key of an act that will become the next event.
-    pub(super) fn act(&self) -> OpKey {
-        OpKey::Experiment {
-            experiment: self.session.plan.name.clone(),
-            seq: self.writer.next(),
-        }
-    }
-
-    /// The answer, unless somebody asks to leave before it comes.
-    async fn unless_told_to_leave<T>(
-        &mut self,
-        work: BoxFuture<'_, T>,
-    ) -> Result<Option<T>, EngineError> {
-        tokio::select! {
-            biased;
-            () = self.control.stop.cancelled() => Err(EngineError::Stopped),
-            () = self.control.interrupt.cancelled(), if !self.is_interrupted => {
-                self.is_interrupted = true;
-                Ok(None)
-            }
-            done = work => Ok(Some(done)),
-        }
-    }
-
-    /// Breaks off what runs, then puts back what is held.
-    fn back_out(&mut self) -> Result<(), EngineError> {
-        let keys: Vec<_> = self.fleet.iterations.keys().copied().collect();
-        for key in &keys {
-            let cause = InterruptCause::Asked;
-            self.fleet
-                .call_off(*key, IterationEvent::Interrupt { cause });
-        }
-        if keys.iter().all(|key| self.fleet.stranded.contains_key(key)) {
-            let slots: Vec<_> = self.fleet.holds.keys().copied().collect();
-            for slot in slots {
-                self.fleet.close(slot, HoldEvent::Interrupt);
-            }
-        }
-        let is_stuck = |view: &HoldView| matches!(view, HoldView::Stranded { .. });
-        if self.fleet.views.values().all(is_stuck) && self.only_stranded_iterations() {
-            return Err(self.stranded().unwrap_or(EngineError::Interrupted));
-        }
-        Ok(())
-    }
-
-    fn only_stranded_iterations(&self) -> bool {
-        let mut keys = self.fleet.iterations.keys();
-        keys.all(|key| self.fleet.stranded.contains_key(key))
-    }
-
-    /// The error that says what could not be put back.
-    fn stranded(&self) -> Option<EngineError> {
-        let name = self.session.plan.name.clone();
-        let hold = self.fleet.views.iter().find_map(|(slot, view)| match view {
-            HoldView::Stranded { why } => Some((*slot, why.clone())),
-            HoldView::Acquiring | HoldView::Held | HoldView::Closing => None,
-        });
-        let iteration = || {
-            let (key, why) = self.fleet.stranded.first_key_value()?;
-            let slot = self.experiment.active().get(key)?.slot;
-            Some((slot, why.clone()))
-        };
-        let (slot, why) = hold.or_else(iteration)?;
-        Some(EngineError::Stranded { name, slot, why })
-    }
-
-    /// The report once all is over, or the reason to leave without one.
-    async fn end(&mut self) -> Result<Option<Report>, EngineError> {
-        match self.experiment.phase() {
-            Phase::Finished { .. } => {}
-            Phase::Paused { why, .. } if self.control.when_paused == WhenPaused::Leave => {
-                let is_stuck = |view: &HoldView| matches!(view, HoldView::Stranded { .. });
-                let is_quiet =
-                    self.fleet.views.values().all(is_stuck) && self.only_stranded_iterations();
-                let why = why.clone();
-                return if is_quiet {
-                    Err(self.stranded().unwrap_or(EngineError::Paused { why }))
-                } else {
-                    Ok(None)
-                };
-            }
-            Phase::Running
-            | Phase::Verifying { .. }
-            | Phase::Closing { .. }
-            | Phase::Paused { .. } => return Ok(None),
-        }
-        if let Some(report) = self.report.take() {
-            return Ok(Some(report));
-        }
-        let digest = *self
-            .experiment
-            .report()
-            .expect("an experiment is finished only after its report");
-        let bytes = self.session.ports.store.get(&digest).await;
-        let bytes = bytes.map_err(EngineError::failed("read the report"))?;
-        let report = serde_json::from_slice(&bytes).map_err(|source| {
-            let fault = Fault::new(crate::fault::FaultKind::Malformed, "it is no report");
-            EngineError::failed("read the report")(fault.caused_by(source))
-        })?;
-        Ok(Some(report))
-    }
-
     /// Waits until something happens, and takes it.
     async fn wait(&mut self, until: Timestamp) -> Result<(), EngineError> {
         let now = self.now();
@@ -481,13 +302,6 @@ impl Run {
             self.inbox_due = later(now, REQUESTS_EVERY);
         }
         is_due
-    }
-}
-
-fn paused(what: &str, fault: &Fault) -> ExperimentEvent {
-    ExperimentEvent::Paused {
-        why: format!("{what}: {}", fault.chain()),
-        request: None,
     }
 }
 

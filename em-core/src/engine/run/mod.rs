@@ -1,9 +1,11 @@
 //! One run of one experiment: claimed, replayed, recovered, driven to its end or to a stop.
 
 mod decide;
+mod ending;
 mod fleet;
 mod recover;
 mod requests;
+mod steps;
 mod tell;
 
 use std::sync::Arc;
