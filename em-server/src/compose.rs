@@ -4,24 +4,115 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use em_core::plan::{Plan, TargetSpec};
-use em_core::port::Target;
+use em_core::engine::Engine;
+use em_core::plan::{DatasourceKind, DatasourceSpec, LoadSpec, Plan, Suggester, TargetSpec};
+use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
+use em_load::HttpDriver;
 use em_local::command::CommandTarget;
+use em_local::command_load::CommandLoadDriver;
+use em_local::datasource::{CommandDatasource, CsvDatasource};
 use em_local::launch::Guardian;
+use em_local::observe::ObserveTarget;
 use em_local::process::ProcessTarget;
+use em_local::simulated::{SimulatedLoad, SimulatedTarget};
 use em_local::surroundings::Surroundings;
+use em_summarize::BuiltInAnalyst;
+
+/// An engine with every adapter that the plan names. Its relative paths start at `base`; what it
+/// keeps beside the store lies below `data`.
+pub fn engine(plan: &Plan, base: &Path, data: &Path, store: Arc<dyn Store>) -> Result<Engine> {
+    let surroundings = surroundings(base, data)?;
+    let mut builder = Engine::builder(
+        target_in(plan, surroundings.clone())?,
+        load(plan, surroundings.clone())?,
+        Arc::new(BuiltInAnalyst),
+        store,
+    )
+    .summarizer("built-in", Arc::new(em_summarize::BuiltIn));
+    for (name, spec) in &plan.datasources {
+        if let Some(source) = datasource(spec, &surroundings)? {
+            builder = builder.datasource(name.clone(), source);
+        }
+    }
+    if let Some(search) = &plan.search {
+        builder = builder.recommender(recommender(&search.suggester)?);
+    }
+    Ok(builder.build())
+}
 
 /// The target of a plan whose relative paths start at `base`; what it keeps lies below `data`.
 pub fn target(plan: &Plan, base: &Path, data: &Path) -> Result<Arc<dyn Target>> {
+    target_in(plan, surroundings(base, data)?)
+}
+
+fn surroundings(base: &Path, data: &Path) -> Result<Surroundings> {
     let guardian = Guardian::this_executable()
         .context("failed to find the own executable, which guards what is started")?;
     let mut surroundings = Surroundings::new(data).guardian(guardian);
     base.clone_into(&mut surroundings.base);
+    Ok(surroundings)
+}
+
+fn target_in(plan: &Plan, surroundings: Surroundings) -> Result<Arc<dyn Target>> {
     Ok(match &plan.target {
         TargetSpec::Process(_) => Arc::new(ProcessTarget::new(surroundings)),
         TargetSpec::Command(_) => Arc::new(CommandTarget::new(surroundings)),
-        TargetSpec::Observe | TargetSpec::Simulated(_) | TargetSpec::Custom(_) | _ => {
+        TargetSpec::Observe => Arc::new(ObserveTarget),
+        TargetSpec::Simulated(_) => Arc::new(SimulatedTarget::new(clock())),
+        TargetSpec::Custom(_) | _ => {
             bail!("target kind {} is not supported yet", plan.target.kind())
         }
     })
+}
+
+fn load(plan: &Plan, surroundings: Surroundings) -> Result<Arc<dyn LoadDriver>> {
+    // A formula has no sockets: its load is one, too, whatever the file asks for.
+    if let TargetSpec::Simulated(spec) = &plan.target {
+        return Ok(Arc::new(SimulatedLoad::new(spec.clone(), clock())));
+    }
+    Ok(match &plan.load {
+        // Without load the engine asks no driver; it wants one all the same.
+        LoadSpec::Http(_) | LoadSpec::None => Arc::new(HttpDriver::new(clock())),
+        LoadSpec::Command(_) => Arc::new(CommandLoadDriver::new(surroundings)),
+        LoadSpec::External(_) | LoadSpec::Custom { .. } | _ => {
+            bail!("load kind {} is not supported yet", plan.load.kind())
+        }
+    })
+}
+
+/// None: the target's own numbers, which the engine asks the target for.
+fn datasource(
+    spec: &DatasourceSpec,
+    surroundings: &Surroundings,
+) -> Result<Option<Arc<dyn Datasource>>> {
+    let surroundings = surroundings.clone();
+    Ok(match &spec.kind {
+        DatasourceKind::Target => None,
+        DatasourceKind::Command { command, output } => Some(Arc::new(CommandDatasource::new(
+            surroundings,
+            command.clone(),
+            output.clone(),
+            spec.every,
+        ))),
+        DatasourceKind::Csv { path, time } => Some(Arc::new(CsvDatasource::new(
+            surroundings,
+            path.clone(),
+            time.clone(),
+        ))),
+        DatasourceKind::Scrape { .. } => bail!("datasource kind scrape is not supported yet"),
+        DatasourceKind::Custom { name } => bail!("there is no datasource kind {name}"),
+        _ => bail!("a datasource is of a kind that is not supported yet"),
+    })
+}
+
+fn recommender(suggester: &Suggester) -> Result<Arc<dyn Recommender>> {
+    match suggester {
+        Suggester::BuiltIn { .. } => Ok(Arc::new(em_recommend::BuiltIn)),
+        Suggester::Custom { name } => bail!("there is no recommender {name}"),
+        _ => bail!("the recommender is of a kind that is not supported yet"),
+    }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
 }

@@ -1,6 +1,6 @@
 //! `em check`: everything that can be checked without changing anything, and the plan.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use em_core::fault::Fault;
@@ -10,7 +10,7 @@ use em_core::port::{Clock as _, Finding, OpContext, Severity, Survey, SystemCloc
 use em_local::fitness::Fitness;
 use tokio_util::sync::CancellationToken;
 
-use super::{CheckArgs, Failure, print, runtime};
+use super::{CheckArgs, Failure, data_folder, print, runtime};
 use crate::experiment_file::{self, ReadFile, Unusable};
 use crate::view::{plan, rendered};
 use crate::{compose, screen};
@@ -38,12 +38,12 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     }
     let slots = usize::try_from(parsed.plan.target.slots()).unwrap_or(usize::MAX);
     screen::say(&Fitness::survey(slots, 1).to_string());
-    let survey = survey(&parsed.plan, &base, &data_folder(args)?)?;
+    let survey = survey(&parsed.plan, &base, &data_folder(args.data.as_deref())?)?;
     judge(&survey.findings)
 }
 
 /// Every violation on a line of its own.
-fn refusal(file: &Path, unusable: &Unusable) -> Failure {
+pub(super) fn refusal(file: &Path, unusable: &Unusable) -> Failure {
     let file = file.display();
     match unusable {
         Unusable::Set(error) => Failure::usage(error.to_string()),
@@ -105,15 +105,4 @@ fn judge(findings: &[Finding]) -> Result<(), Failure> {
             "the experiment cannot run here; the errors above say why",
         )),
     }
-}
-
-fn data_folder(args: &CheckArgs) -> Result<PathBuf> {
-    if let Some(data) = &args.data {
-        return Ok(data.clone());
-    }
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let home = variable("XDG_DATA_HOME").map(PathBuf::from);
-    home.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/share")))
-        .map(|home| home.join("em"))
-        .context("failed to find the data folder: set HOME, XDG_DATA_HOME or EM_DATA")
 }

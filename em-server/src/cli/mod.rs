@@ -2,11 +2,14 @@
 
 mod check;
 mod init;
+mod run;
+mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::experiment_file::Assignment;
 use crate::screen;
@@ -21,6 +24,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 EXAMPLES
+  em run examples/quickstart.yaml                  find the best configuration
   em check examples/quickstart.yaml                what would be done, without doing it
   em check FILE --set measurement.cycles=1         with one value changed
   em init process -- ./server --port {{port}}      write a commented file for a program of yours
@@ -28,18 +32,26 @@ EXAMPLES
 EXIT CODES
   0  answered
   1  the manager or its surroundings
-  2  usage or invalid input";
+  2  usage or invalid input
+  3  nothing measured
+  4  called off
+  5  the target is not put back
+  130  interrupted; run it again to go on";
 
 /// What plain `em` prints.
 const TRY: &str = "\
 Try one of these:
+  em run examples/quickstart.yaml               find the best configuration of a small service
   em check examples/quickstart.yaml             what an experiment would do, without doing it
   em init process -- ./server --port {{port}}   write an experiment file for a program of yours
-  em --help                                     everything else
 ";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run an experiment to its answer, or go on with one that was broken off
+    Run(RunArgs),
+    /// List the experiments there are, or show the report on one
+    Show(ShowArgs),
     /// Check everything that can be checked without changing anything, and print the plan
     Check(CheckArgs),
     /// Write a commented experiment file to stdout
@@ -66,6 +78,51 @@ struct CheckArgs {
     /// Where experiments are kept [default: the XDG data home]
     #[arg(long, env = "EM_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The experiment file, YAML or JSON
+    file: PathBuf,
+    /// Change one value of the file; repeat for more
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<Assignment>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Measure a finished experiment anew, as NAME#2
+    #[arg(long)]
+    again: bool,
+    /// Begin anew although the file has changed, as NAME#2
+    #[arg(long)]
+    new: bool,
+    /// Measure although others measure on this machine; the numbers suffer
+    #[arg(long, env = "EM_BESIDE")]
+    beside: bool,
+    /// Where experiments are kept [default: the XDG data home]
+    #[arg(long, env = "EM_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Name of the experiment; without it all are listed
+    name: Option<String>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Where experiments are kept [default: the XDG data home]
+    #[arg(long, env = "EM_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A ranked table and one sentence
+    Table,
+    /// The whole report
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,6 +173,8 @@ fn answer(cli: Cli) -> Result<(), Failure> {
     let text = match cli.command {
         None => TRY.to_owned(),
         Some(Command::Check(args)) => return check::check(&args),
+        Some(Command::Run(args)) => return run::run(&args),
+        Some(Command::Show(args)) => return show::show(&args),
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
@@ -130,6 +189,18 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         }
     };
     print(&text)
+}
+
+/// The folder in which experiments are kept.
+fn data_folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(data) = given {
+        return Ok(data.to_owned());
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = variable("XDG_DATA_HOME").map(PathBuf::from);
+    home.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/share")))
+        .map(|home| home.join("em"))
+        .context("failed to find the data folder: set HOME, XDG_DATA_HOME or EM_DATA")
 }
 
 fn print(text: &str) -> Result<(), Failure> {

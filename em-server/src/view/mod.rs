@@ -2,5 +2,6 @@
 
 pub mod forecast;
 pub mod plan;
+pub mod progress;
 pub mod rendered;
 pub mod report;
