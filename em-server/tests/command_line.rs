@@ -34,7 +34,7 @@ fn forecast(assignments: &[&str]) -> Forecast {
 fn without_arguments_it_names_commands_to_try() {
     let plain = em(&[]);
     assert!(plain.status.success());
-    assert!(text(&plain.stdout).contains("em check examples/quickstart.yaml"));
+    assert!(text(&plain.stdout).contains("em run examples/quickstart.yaml"));
     assert!(plain.stderr.is_empty());
 }
 
@@ -206,6 +206,64 @@ tunables: [{ name: n, range: [1, 5] }]
     assert_eq!(missing.status.code(), Some(2), "{said}");
     assert!(
         said.contains("error: ") && said.contains("no-such-program"),
+        "{said}"
+    );
+}
+
+/// The quickstart in its smallest form: two proposals, one of them verified, at a fixed low rate.
+fn small_run(data: &Path, more: &[&str]) -> Output {
+    let file = quickstart();
+    let small = [
+        "run",
+        file.to_str().unwrap(),
+        "--beside",
+        "--data",
+        data.to_str().unwrap(),
+        "--set=load.rate=100",
+        "--set=budget.trials=2",
+        "--set=search.verify=1",
+        "--set=measurement.iterations.max=6",
+        "--set=measurement.cycle_duration=300ms",
+        "--set=measurement.warmup=200ms",
+    ];
+    em(&[&small, more].concat())
+}
+
+#[test]
+fn a_run_ends_with_an_answer_that_can_be_reopened() {
+    let data = tempfile::tempdir().unwrap();
+    let first = small_run(data.path(), &[]);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let shown = text(&first.stdout);
+    assert!(shown.starts_with("trial "), "{shown}");
+    assert!(shown.contains("again"), "the best one is verified: {shown}");
+
+    let stored = small_run(data.path(), &[]);
+    assert_eq!(
+        text(&stored.stdout),
+        shown,
+        "the stored result is printed, not measured anew"
+    );
+    assert!(text(&stored.stderr).contains("`--again` measures anew"));
+
+    let data = data.path().to_str().unwrap();
+    let reopened = em(&["show", "demo", "--data", data]);
+    assert_eq!(text(&reopened.stdout), shown);
+    let json = em(&["show", "demo", "--output", "json", "--data", data]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["blocks"]["verifying"], 6);
+    assert!(text(&em(&["show", "--data", data]).stdout).starts_with("demo  Finished"));
+}
+
+#[test]
+fn a_file_that_means_something_else_is_not_mixed_with_what_was_measured() {
+    let data = tempfile::tempdir().unwrap();
+    assert_eq!(small_run(data.path(), &[]).status.code(), Some(0));
+    let changed = small_run(data.path(), &["--set=load.rate=120"]);
+    assert_eq!(changed.status.code(), Some(2));
+    let said = text(&changed.stderr);
+    assert!(
+        said.contains("load") && said.contains("`--new` begins anew"),
         "{said}"
     );
 }

@@ -8,7 +8,7 @@ use em_core::observe::{ConstraintState, Interval, Verdict, VerdictKind};
 use em_core::report::{Report, TrialReport};
 
 /// The trials, the best first, one line each: a value and its interval, the ratio to the baseline and
-/// its interval, verdict, blocks, constraints that do not hold.
+/// its interval, verdict, blocks, constraints that do not hold; below, why some have no numbers.
 pub fn table(report: &Report) -> String {
     let head = [
         "trial",
@@ -33,7 +33,20 @@ pub fn table(report: &Report) -> String {
             .collect();
         writeln!(text, "{}", line.join("  ").trim_end()).expect("writing to a string cannot fail");
     }
+    for (label, why) in report.trials.iter().filter_map(unmeasured) {
+        writeln!(text, "{label}: {why}").expect("writing to a string cannot fail");
+    }
     text
+}
+
+/// Why a trial has no numbers: too long for a column, told below the table.
+fn unmeasured(trial: &TrialReport) -> Option<(&str, &str)> {
+    match trial.outcome.as_ref()? {
+        Outcome::Infeasible { why } | Outcome::Invalid { why } | Outcome::Failed { why, .. } => {
+            Some((&trial.label, why))
+        }
+        Outcome::Measured | Outcome::Cancelled => None,
+    }
 }
 
 fn row(trial: &TrialReport) -> [String; 6] {
@@ -60,9 +73,9 @@ fn row(trial: &TrialReport) -> [String; 6] {
 /// The verdict, or why there is none; then every constraint that does not hold.
 fn judged(trial: &TrialReport, verdict: Option<&Verdict>) -> String {
     let mut text = match (&trial.outcome, verdict) {
-        (Some(Outcome::Infeasible { why }), _) => format!("infeasible: {why}"),
-        (Some(Outcome::Invalid { why }), _) => format!("invalid: {why}"),
-        (Some(Outcome::Failed { blame, why }), _) => format!("failed ({blame}): {why}"),
+        (Some(Outcome::Infeasible { .. }), _) => "infeasible".to_owned(),
+        (Some(Outcome::Invalid { .. }), _) => "invalid".to_owned(),
+        (Some(Outcome::Failed { blame, .. }), _) => format!("failed ({blame})"),
         (Some(Outcome::Cancelled), _) => "cancelled".to_owned(),
         (Some(Outcome::Measured) | None, Some(verdict)) => said(&verdict.kind),
         (Some(Outcome::Measured) | None, None) => trial.origin.clone(),
@@ -267,6 +280,17 @@ t14    0.06130 [0.05517, 0.06743]  0.7200 [0.7100, 0.7300]  undecided (6 blocks 
 t0     0.08530 [0.07677, 0.09383]                           baseline                                                               7       workers=2
 "
         );
+    }
+
+    #[test]
+    fn a_trial_without_numbers_says_why_below_the_table() {
+        let mut failed = report(Answer::Found);
+        failed.trials[1].outcome = Some(Outcome::Invalid {
+            why: "the load was absent".to_owned(),
+        });
+        let shown = table(&failed);
+        assert!(shown.contains("  invalid; "), "{shown}");
+        assert!(shown.ends_with("t14: the load was absent\n"), "{shown}");
     }
 
     #[test]

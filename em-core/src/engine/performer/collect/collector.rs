@@ -36,6 +36,8 @@ pub(super) struct Collector<'a> {
     pub(super) checkpoint: Timestamp,
     samplers: Vec<Sampler<'a>>,
     next_of_load: u32,
+    /// Why the load so far is not to be trusted, if it is not.
+    problem: Option<String>,
     health_seen: Timestamp,
 }
 
@@ -74,6 +76,7 @@ impl<'a> Collector<'a> {
             checkpoint: later(since, first),
             samplers: Sampler::all(iteration, since),
             next_of_load: 0,
+            problem: None,
             health_seen: since,
         }
     }
@@ -227,9 +230,9 @@ impl<'a> Collector<'a> {
             )
             .await
             .map_err(|fault| by_load(&fault))?;
-        if let Some(problem) = report.problems.first() {
-            return Err(failed(Stage::Collect, Blame::Load, problem.clone()));
-        }
+        // Whether the load can be trusted is a question about all of it: in its first moments, with
+        // the first answers still on their way, every load looks as if the target fell behind.
+        self.problem = report.problems.into_iter().next();
         self.warnings.extend(report.notes);
         self.capacity = report.capacity.or(self.capacity.take());
         for batch in report.batches {
@@ -346,7 +349,11 @@ impl<'a> Collector<'a> {
         if matches!(self.iteration.session.plan.load, LoadSpec::None) {
             return Ok(());
         }
-        self.take_load().await
+        self.take_load().await?;
+        match self.problem.take() {
+            Some(problem) => Err(failed(Stage::Collect, Blame::Load, problem)),
+            None => Ok(()),
+        }
     }
 
     /// Puts into the store what is not there yet.
