@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use em_core::engine::Engine;
+use em_core::id::DatasourceName;
 use em_core::plan::{DatasourceKind, DatasourceSpec, LoadSpec, Plan, Suggester, TargetSpec};
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_load::HttpDriver;
@@ -29,7 +30,10 @@ pub fn engine(plan: &Plan, base: &Path, data: &Path, store: Arc<dyn Store>) -> R
         store,
     )
     .summarizer("built-in", Arc::new(em_summarize::BuiltIn));
-    for (name, spec) in &plan.datasources {
+    // A source that no metric asks is not there: a rehearsal does without those of the real system.
+    let is_asked =
+        |name: &DatasourceName| plan.metrics.iter().any(|metric| metric.datasource == *name);
+    for (name, spec) in plan.datasources.iter().filter(|(name, _)| is_asked(name)) {
         if let Some(source) = datasource(spec, &surroundings)? {
             builder = builder.datasource(name.clone(), source);
         }

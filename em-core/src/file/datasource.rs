@@ -53,7 +53,7 @@ pub(super) fn read<'a>(
     sources
 }
 
-fn name(text: &str) -> DatasourceName {
+pub(super) fn name(text: &str) -> DatasourceName {
     text.parse().expect("the built-in names follow the rule")
 }
 

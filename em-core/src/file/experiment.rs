@@ -11,6 +11,7 @@ use super::metric::{self, ReadMetric};
 use super::names::Names;
 use super::objective;
 use super::reader::{Keys, Reader, Unsupported};
+use super::rehearsal;
 use super::scene::Scene;
 use super::search::{self, Space};
 use super::target;
@@ -106,11 +107,11 @@ pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Plan> {
             |description| description.text().map(str::to_owned),
         ),
         labels: labels(&keys),
+        metrics: rehearsal::metrics(target.as_ref(), &read_metrics),
         target,
         is_whole: read_tunables.len() == written,
         tunables,
         datasources,
-        metrics: read_metrics.iter().map(|m| m.metric.clone()).collect(),
         load,
         measurement: keys
             .get("measurement")

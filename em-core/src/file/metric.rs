@@ -139,7 +139,8 @@ fn metric<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Metric> {
     })
 }
 
-const BUILT_IN: &str = "built-in";
+/// The summarizer that is always there.
+pub(super) const BUILT_IN: &str = "built-in";
 
 /// A counter without a unit counts things; everything else is a plain number.
 fn plain(kind: MetricKind) -> ScaledUnit {

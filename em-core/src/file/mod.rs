@@ -18,6 +18,7 @@ mod objective;
 mod output;
 mod process;
 mod reader;
+mod rehearsal;
 mod scalar;
 mod scene;
 mod schema;

@@ -43,7 +43,12 @@ impl<'t> Names<'t> {
             names.add(metric.name.as_str(), metric.kind, metric.unit, Vec::new());
         }
         if let Some(TargetSpec::Simulated(simulated)) = target {
+            let makes_load = !matches!(load, Some(LoadSpec::None | LoadSpec::External(_)) | None);
             for name in simulated.model.keys() {
+                // The load's own metrics are there only where there is load.
+                if name.as_str().starts_with("load.") && !makes_load {
+                    continue;
+                }
                 // A simulated target reports a number where a real one would have a distribution.
                 let usual = LoadSpec::usual_metric(name);
                 let (kind, unit) = usual.map_or((MetricKind::Gauge, Unit::Dimensionless), |m| {

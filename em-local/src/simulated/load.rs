@@ -87,8 +87,10 @@ impl SimulatedLoad {
             number: index.into(),
         };
         let mut seen = usual(load, &window);
+        let reported = load.plan.spec.metrics();
         for metric in spec.model.keys() {
-            let usual = LoadSpec::usual_metric(metric);
+            let known = reported.iter().find(|known| known.name == *metric);
+            let usual = known.cloned().or_else(|| LoadSpec::usual_metric(metric));
             if let (Some(usual), Some(level)) = (usual, look.at(metric)?) {
                 let draw = Draw::new(spec.seed, &format!("{key}/{metric}/{index}/requests"));
                 seen.insert(

@@ -17,8 +17,10 @@ use crate::observe::Window;
 use crate::plan::{DatasourceKind, During, Metric, Plan};
 use crate::port::{Datasource, Labels, Point, Series};
 
-/// How often the target is asked for what it knows of itself.
+/// How often the target is asked for what it knows of itself, at the least.
 const USAGE_EVERY: Duration = Duration::from_secs(1);
+/// Looks in one cycle, at the least, where the file says no period.
+const LOOKS_PER_CYCLE: u32 = 4;
 
 /// Series by metric, and what of them is not in the raw store yet.
 #[derive(Debug, Default)]
@@ -64,6 +66,8 @@ pub(super) struct Sampler<'a> {
     name: DatasourceName,
     metrics: Vec<&'a Metric>,
     every: Duration,
+    /// A longer stretch without samples voids what it touches.
+    longest_gap: Duration,
     due: Timestamp,
     /// When it last answered.
     answered: Timestamp,
@@ -74,6 +78,14 @@ enum Source<'a> {
     Port(&'a Arc<dyn Datasource>),
     /// What the target knows of itself.
     Usage,
+}
+
+/// Two periods; where the period is ours and short, half a cycle: the machine may be busy.
+fn longest_gap(plan: &Plan, asked: Option<Duration>, own: Duration) -> Duration {
+    match asked {
+        Some(asked) => asked * 2,
+        None => (own * 2).max((plan.measurement.cycle_duration / 2).min(USAGE_EVERY * 2)),
+    }
 }
 
 /// What came of a look.
@@ -106,9 +118,18 @@ impl<'a> Sampler<'a> {
             }
             let source = iteration.session.ports.datasources.get(name);
             let (source, own) = match source {
-                _ if is_target(plan, name) => (Source::Usage, USAGE_EVERY),
+                _ if is_target(plan, name) => (
+                    Source::Usage,
+                    USAGE_EVERY.min(iteration.session.wanted.batch),
+                ),
                 Some(source) => match source.sampling() {
-                    Some(sampling) => (Source::Port(source), sampling.every),
+                    // A usual period longer than a cycle would see nothing of it.
+                    Some(sampling) => (
+                        Source::Port(source),
+                        sampling
+                            .every
+                            .min(plan.measurement.cycle_duration / LOOKS_PER_CYCLE),
+                    ),
                     None => continue,
                 },
                 None => continue,
@@ -119,6 +140,7 @@ impl<'a> Sampler<'a> {
                 name: name.clone(),
                 metrics: vec![metric],
                 every: asked.unwrap_or(own).max(Duration::from_millis(10)),
+                longest_gap: longest_gap(plan, asked, own),
                 due: since,
                 answered: since,
             });
@@ -174,7 +196,7 @@ impl<'a> Sampler<'a> {
             end: now,
         };
         self.answered = now;
-        let void = (now > later(gap.start, self.every * 2)).then(|| {
+        let void = (now > later(gap.start, self.longest_gap)).then(|| {
             let why = format!("datasource {} did not answer for {gap}", self.name);
             (gap, why)
         });

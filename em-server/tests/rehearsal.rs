@@ -1,0 +1,65 @@
+//! A simulated target in the place of the system: any file in seconds.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic wherever it likes")]
+
+use std::process::Command;
+
+use serde_json::Value;
+
+const FILE: &str = r#"
+name: rehearsal
+target: { kind: simulated, model: { latency: "0.01 * values.x" }, noise: { latency: 0.02 } }
+tunables: [{ name: x, range: [1, 100], default: 50, apply: { env: X } }]
+load: { kind: none }
+objective: { minimize: latency.mean }
+measurement: { warmup: 100ms, cycles: 1, cycle_duration: 200ms, iterations: { max: 8 } }
+trials: [{ id: a, values: { x: 40 } }, { id: b, values: { x: 60 } }]
+"#;
+
+/// What `em run` says of a file, as its report.
+fn run(file: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.yaml");
+    std::fs::write(&path, file).unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_em"))
+        .args(["run", "--beside", "--output", "json"])
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+fn mean(report: &Value, trial: usize, metric: &str) -> f64 {
+    let iteration = &report["trials"][trial]["iterations"][0];
+    let mean = &iteration[metric]["estimates"]["mean"]["value"];
+    mean.as_f64().unwrap()
+}
+
+#[test]
+fn the_metrics_of_the_model_are_measured_without_being_listed() {
+    let report = run(FILE);
+    assert_eq!(report["answer"], "found");
+    let winning = &report["winning"];
+    assert!(winning.to_string().contains("40"), "{winning}");
+    let seen = mean(&report, 0, "latency");
+    // The winner comes first. Values with 2 % of noise each.
+    assert!((seen / 0.4 - 1.0).abs() < 0.1, "{seen}");
+}
+
+#[test]
+fn a_metric_of_another_source_is_the_models_where_it_names_it() {
+    let more = "\
+datasources: { app: { kind: scrape, url: 'http://192.0.2.1/metrics' } }
+metrics: [{ name: latency, datasource: app, query: latency_seconds, as: gauge, unit: ms }]
+";
+    let report = run(&format!("{FILE}{more}"));
+    assert_eq!(report["answer"], "found");
+    assert_eq!(
+        report["trials"][0]["iterations"][0]["latency"]["unit"],
+        "seconds"
+    );
+}
