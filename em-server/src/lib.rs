@@ -6,5 +6,6 @@
 pub mod cli;
 pub mod compose;
 pub mod experiment_file;
+pub mod kept;
 pub mod screen;
 pub mod view;

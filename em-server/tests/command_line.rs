@@ -252,7 +252,7 @@ fn a_run_ends_with_an_answer_that_can_be_reopened() {
     let json = em(&["show", "demo", "--output", "json", "--data", data]);
     let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(report["blocks"]["verifying"], 6);
-    assert!(text(&em(&["show", "--data", data]).stdout).starts_with("demo  Finished"));
+    assert!(text(&em(&["show", "--data", data]).stdout).starts_with("demo  finished: "));
 }
 
 #[test]

@@ -103,6 +103,15 @@ impl SqliteStore {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// What [`sweep`](Self::sweep) would remove now: records and bytes. Nothing is changed.
+    pub async fn sweepable(
+        &self,
+        before: Timestamp,
+        keep: &HashSet<Digest>,
+    ) -> Result<(u64, u64), StoreError> {
+        self.raw.unnamed(nanoseconds(before)?, keep).await
+    }
+
     /// What raw data takes.
     pub async fn usage(&self) -> Result<RawUsage, StoreError> {
         self.raw.usage().await

@@ -1,7 +1,12 @@
 //! The command line.
 
 mod check;
+mod export;
 mod init;
+mod logs;
+mod order;
+mod prune;
+mod record;
 mod run;
 mod show;
 
@@ -50,8 +55,24 @@ Try one of these:
 enum Command {
     /// Run an experiment to its answer, or go on with one that was broken off
     Run(RunArgs),
-    /// List the experiments there are, or show the report on one
+    /// List the experiments there are
+    List(ListArgs),
+    /// Show the report on an experiment; without a name all are listed
     Show(ShowArgs),
+    /// Print what the iterations of an experiment wrote
+    Logs(logs::LogsArgs),
+    /// Place nothing new, let what runs end, put everything back
+    Pause(order::OrderArgs),
+    /// Let a paused experiment go on
+    Resume(order::OrderArgs),
+    /// Call an experiment off for good, and put everything back
+    Cancel(order::OrderArgs),
+    /// Put back what could not be put back
+    Restore(order::RestoreArgs),
+    /// Write every number of an experiment for other programs
+    Export(export::ExportArgs),
+    /// Remove raw data that nobody names and outputs of old experiments
+    Prune(prune::PruneArgs),
     /// Check everything that can be checked without changing anything, and print the plan
     Check(CheckArgs),
     /// Write a commented experiment file to stdout
@@ -96,9 +117,16 @@ struct RunArgs {
     /// Begin anew although the file has changed, as NAME#2
     #[arg(long)]
     new: bool,
-    /// Measure although others measure on this machine; the numbers suffer
-    #[arg(long, env = "EM_BESIDE")]
+    /// Measure although others measure on this machine; the numbers suffer [env: `EM_BESIDE=1`]
+    #[arg(long)]
     beside: bool,
+    /// Where experiments are kept [default: the XDG data home]
+    #[arg(long, env = "EM_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
     /// Where experiments are kept [default: the XDG data home]
     #[arg(long, env = "EM_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -174,7 +202,15 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         None => TRY.to_owned(),
         Some(Command::Check(args)) => return check::check(&args),
         Some(Command::Run(args)) => return run::run(&args),
+        Some(Command::List(args)) => return show::list(&args),
         Some(Command::Show(args)) => return show::show(&args),
+        Some(Command::Logs(args)) => return logs::logs(&args),
+        Some(Command::Pause(args)) => return order::pause(&args),
+        Some(Command::Resume(args)) => return order::resume(&args),
+        Some(Command::Cancel(args)) => return order::cancel(&args),
+        Some(Command::Restore(args)) => return order::restore(&args),
+        Some(Command::Export(args)) => return export::export(&args),
+        Some(Command::Prune(args)) => return prune::prune(&args),
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),

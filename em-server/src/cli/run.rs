@@ -11,16 +11,14 @@ use em_core::file::differences;
 use em_core::id::ExperimentName;
 use em_core::journal::{Answer, Stopped};
 use em_core::plan::{Plan, TargetSpec};
-use em_core::port::SystemClock;
 use em_core::report::Report;
 use em_local::fitness::Fitness;
 use em_local::lock_file;
 use em_local::measuring_lock::{Measuring, MeasuringLock};
-use em_store::SqliteStore;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 
-use super::{Failure, Output, RunArgs, check, data_folder, print};
+use super::{Failure, Output, RunArgs, check, data_folder, print, record};
 use crate::experiment_file::{self, ReadFile};
 use crate::view::{plan, progress, report};
 use crate::{compose, screen};
@@ -45,8 +43,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
 }
 
 async fn run_in(args: &RunArgs, plan: Plan, base: &Path, data: &Path) -> Result<(), Failure> {
-    let store = SqliteStore::open(data, Arc::new(SystemClock)).await;
-    let store = store.with_context(|| format!("failed to open the store in {}", data.display()))?;
+    let store = record::open(data).await?;
     let engine = compose::engine(&plan, base, data, Arc::new(store))
         .map_err(|error| Failure::usage(format!("{error:#}")))?;
     let name = match settle(&engine, args, plan).await? {

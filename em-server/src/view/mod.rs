@@ -1,5 +1,6 @@
 //! What commands show, as text: pure functions of plans and reports.
 
+pub mod export;
 pub mod forecast;
 pub mod plan;
 pub mod progress;

@@ -1,5 +1,6 @@
 //! Reads of `raw.db`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use em_core::id::Digest;
@@ -57,6 +58,27 @@ impl Reader {
             bytes: bytes.cast_unsigned(),
             file_bytes: file_bytes.cast_unsigned(),
         })
+    }
+
+    /// Records that were last put before a time and are not in `keep`, and their bytes.
+    pub(crate) async fn unnamed(
+        &self,
+        before: i64,
+        keep: &HashSet<Digest>,
+    ) -> Result<(u64, u64), StoreError> {
+        let old: Vec<(Vec<u8>, i64)> =
+            sqlx::query_as("SELECT digest, length(bytes) FROM raw WHERE put_at < ?")
+                .bind(before)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|source| StoreError::database("look at raw data", &self.path, source))?;
+        let unnamed = old.into_iter().filter(|(digest, _)| {
+            let digest = <[u8; 32]>::try_from(digest.as_slice()).map(Digest::from);
+            !digest.is_ok_and(|digest| keep.contains(&digest))
+        });
+        Ok(unnamed.fold((0, 0), |(records, all), (_, bytes)| {
+            (records + 1, all + bytes.cast_unsigned())
+        }))
     }
 
     pub(crate) async fn close(&self) {

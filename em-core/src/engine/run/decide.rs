@@ -73,6 +73,8 @@ impl Run {
         })?;
         self.settle().await?;
         self.recover(streams).await?;
+        // Asked to leave before it began: it puts back what an earlier owner has left, no more.
+        self.is_interrupted = self.control.interrupt.is_cancelled();
         loop {
             self.take_requests().await?;
             let until = if self.is_interrupted {
