@@ -8,6 +8,7 @@ use em_core::engine::Engine;
 use em_core::id::DatasourceName;
 use em_core::plan::{DatasourceKind, DatasourceSpec, LoadSpec, Plan, Suggester, TargetSpec};
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
+use em_datasource::ScrapeDatasource;
 use em_load::HttpDriver;
 use em_local::command::CommandTarget;
 use em_local::command_load::CommandLoadDriver;
@@ -103,7 +104,12 @@ fn datasource(
             path.clone(),
             time.clone(),
         ))),
-        DatasourceKind::Scrape { .. } => bail!("datasource kind scrape is not supported yet"),
+        DatasourceKind::Scrape { url } => Some(Arc::new(ScrapeDatasource::new(
+            clock(),
+            url.clone(),
+            spec.headers.clone(),
+            spec.every,
+        ))),
         DatasourceKind::Custom { name } => bail!("there is no datasource kind {name}"),
         _ => bail!("a datasource is of a kind that is not supported yet"),
     })

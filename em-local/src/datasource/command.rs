@@ -1,6 +1,6 @@
 //! Datasource `command`: looked at by running it. It has no history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ struct Look {
     began: Instant,
     at: Timestamp,
     called: Arc<Called>,
+    /// Rules it was used for: whoever asks for the same again wants a new look.
+    used: BTreeSet<String>,
 }
 
 impl CommandDatasource {
@@ -90,10 +92,11 @@ impl CommandDatasource {
     /// One look, shared by all that ask within half a period.
     async fn look(&self, cx: &OpContext, asked: &Asked) -> Result<Look, Fault> {
         let mut last = self.last.lock().await;
-        if let Some(look) = &*last
+        if let Some(look) = &mut *last
             && look.key == cx.key
             && look.endpoint == asked.endpoint
             && look.began.elapsed() < self.every / 2
+            && look.used.insert(asked.text.clone())
         {
             return Ok(look.clone());
         }
@@ -107,6 +110,7 @@ impl CommandDatasource {
                 began,
                 at,
                 called: Arc::new(called),
+                used: BTreeSet::from([asked.text.clone()]),
             })
             .clone())
     }

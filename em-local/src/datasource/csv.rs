@@ -24,7 +24,7 @@ pub struct CsvDatasource {
 
 impl CsvDatasource {
     /// The file `path`, whose column `time` holds seconds since 1970. Without such a column every row
-    /// counts, at the end of the window that is asked for.
+    /// counts, in their order just before the end of the window that is asked for.
     pub fn new(surroundings: Surroundings, path: PathBuf, time: Option<String>) -> Self {
         Self {
             surroundings,
@@ -68,6 +68,13 @@ impl CsvDatasource {
     }
 }
 
+/// Rows without a time keep their order, just before the end of the window.
+fn before(end: Timestamp, rows: usize) -> Timestamp {
+    let nanos = i64::try_from(rows).unwrap_or(i64::MAX);
+    let earlier = end.saturating_sub(SignedDuration::from_nanos(nanos));
+    earlier.unwrap_or(end)
+}
+
 /// A writer may be in the middle of its last line.
 fn whole_lines(text: &str) -> &str {
     text.rfind('\n')
@@ -93,9 +100,10 @@ impl Datasource for CsvDatasource {
         let text = self.text(cx).await?;
         let samples = self.shape(&asked.text).read(whole_lines(&text));
         let samples = samples.map_err(|error| of_kind(FaultKind::Malformed, &error))?;
-        let point = |at: Option<f64>, value| match at {
+        let count = samples.len();
+        let point = |(row, at, value): (usize, Option<f64>, f64)| match at {
             None => Some(Point {
-                at: window.end,
+                at: before(window.end, count - row),
                 value,
             }),
             Some(seconds) => {
@@ -106,7 +114,8 @@ impl Datasource for CsvDatasource {
         };
         let points = samples
             .iter()
-            .filter_map(|sample| point(sample.at, sample.value));
+            .enumerate()
+            .filter_map(|(row, sample)| point((row, sample.at, sample.value)));
         let mut points: Vec<Point> = points.collect();
         points.sort_by_key(|point| point.at);
         let labels = [("__name__".to_owned(), asked.text.clone())].into();

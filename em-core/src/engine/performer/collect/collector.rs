@@ -102,7 +102,7 @@ impl<'a> Collector<'a> {
                 .look(self.iteration, self.running, &mut self.series)
                 .await;
             self.collected.void.extend(looked.void);
-            self.warnings.extend(looked.warning);
+            self.warnings.extend(looked.warnings);
         }
         self.look_at_target().await?;
         self.close_own_batches();

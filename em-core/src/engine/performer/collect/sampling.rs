@@ -15,7 +15,7 @@ use crate::id::{DatasourceName, MetricName};
 use crate::machine::Running;
 use crate::observe::Window;
 use crate::plan::{DatasourceKind, During, Metric, Plan};
-use crate::port::{Datasource, Labels, Point, Series};
+use crate::port::{Answer, Datasource, Labels, Point, Series};
 
 /// How often the target is asked for what it knows of itself, at the least.
 const USAGE_EVERY: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ fn longest_gap(plan: &Plan, asked: Option<Duration>, own: Duration) -> Duration 
 pub(super) struct Looked {
     /// A stretch without samples.
     pub(super) void: Option<(Window, String)>,
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Whether a datasource of the plan is the target itself.
@@ -169,12 +169,10 @@ impl<'a> Sampler<'a> {
             self.due = later(self.due, self.every);
         }
         let wanted = |metric: &&Metric| metric.during != During::Deploy;
-        match self.sample(iteration, running, series, wanted).await {
-            Ok(()) => self.note_gap(now),
-            Err(fault) => Looked {
-                void: None,
-                warning: Some(format!("datasource {}: {}", self.name, fault.chain())),
-            },
+        let (answered, warnings) = self.sample(iteration, running, series, wanted).await;
+        Looked {
+            void: if answered { self.note_gap(now) } else { None },
+            warnings,
         }
     }
 
@@ -190,50 +188,55 @@ impl<'a> Sampler<'a> {
         drop(self.sample(iteration, running, series, wanted).await);
     }
 
-    fn note_gap(&mut self, now: Timestamp) -> Looked {
+    /// The stretch without samples before this look, where it was too long.
+    fn note_gap(&mut self, now: Timestamp) -> Option<(Window, String)> {
         let gap = Window {
             start: self.answered,
             end: now,
         };
         self.answered = now;
-        let void = (now > later(gap.start, self.longest_gap)).then(|| {
+        (now > later(gap.start, self.longest_gap)).then(|| {
             let why = format!("datasource {} did not answer for {gap}", self.name);
             (gap, why)
-        });
-        Looked {
-            void,
-            warning: None,
-        }
+        })
     }
 
+    /// Answers whether anything was answered, and what is worth knowing. A metric that fails does
+    /// not keep the others from being sampled.
     async fn sample(
         &self,
         iteration: &IterationPerformer,
         running: &Running,
         series: &mut SeriesStore,
         wanted: impl Fn(&&Metric) -> bool,
-    ) -> Result<(), Fault> {
+    ) -> (bool, Vec<String>) {
         let metrics = self.metrics.iter().copied().filter(wanted);
+        let (mut answered, mut warnings) = (false, Vec::new());
         match self.source {
-            Source::Usage => self.usage(iteration, series, metrics).await,
+            Source::Usage => match self.usage(iteration, series, metrics).await {
+                Ok(found) => {
+                    answered = true;
+                    warnings = found;
+                }
+                Err(fault) => warnings.push(format!("datasource {}: {}", self.name, fault.chain())),
+            },
             Source::Port(source) => {
                 for metric in metrics {
-                    let asked = &asked(iteration, running, metric, None)?;
-                    let patience = Patience {
-                        timeout: metric.timeout,
-                        retries: 0,
-                    };
-                    let answer = iteration
-                        .caller
-                        .call("sample a metric", patience, |cx| async move {
-                            source.sample(&cx, asked).await
-                        })
-                        .await?;
-                    series.add(&metric.name, answer.series);
+                    match one_look(source, iteration, running, metric).await {
+                        Ok(answer) => {
+                            answered = true;
+                            let of_metric = |one| format!("metric {}: {one}", metric.name);
+                            warnings.extend(answer.warnings.into_iter().map(of_metric));
+                            series.add(&metric.name, answer.series);
+                        }
+                        Err(fault) => {
+                            warnings.push(format!("metric {}: {}", metric.name, fault.chain()));
+                        }
+                    }
                 }
-                Ok(())
             }
         }
+        (answered, warnings)
     }
 
     async fn usage(
@@ -241,10 +244,10 @@ impl<'a> Sampler<'a> {
         iteration: &IterationPerformer,
         series: &mut SeriesStore,
         metrics: impl Iterator<Item = &'a Metric>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<String>, Fault> {
         let metrics: Vec<&Metric> = metrics.collect();
         if metrics.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let target = &iteration.session.ports.target;
         let patience = Patience {
@@ -258,13 +261,38 @@ impl<'a> Sampler<'a> {
             })
             .await?;
         let at = iteration.caller.now();
+        let mut warnings = Vec::new();
         for metric in metrics {
-            if let Some(value) = usage.get(metric.query.text.text()) {
-                let points = vec![Point { at, value: *value }];
-                let labels = Labels::new();
-                series.add(&metric.name, vec![Series { labels, points }]);
-            }
+            let query = metric.query.text.text();
+            let Some(value) = usage.get(query) else {
+                let known: Vec<&str> = usage.keys().map(String::as_str).collect();
+                let known = known.join(", ");
+                warnings.push(format!("the target knows no {query} (it knows {known})"));
+                continue;
+            };
+            let points = vec![Point { at, value: *value }];
+            let labels = Labels::new();
+            series.add(&metric.name, vec![Series { labels, points }]);
         }
-        Ok(())
+        Ok(warnings)
     }
+}
+
+async fn one_look(
+    source: &Arc<dyn Datasource>,
+    iteration: &IterationPerformer,
+    running: &Running,
+    metric: &Metric,
+) -> Result<Answer, Fault> {
+    let asked = &asked(iteration, running, metric, None)?;
+    let patience = Patience {
+        timeout: metric.timeout,
+        retries: 0,
+    };
+    iteration
+        .caller
+        .call("sample a metric", patience, |cx| async move {
+            source.sample(&cx, asked).await
+        })
+        .await
 }

@@ -12,7 +12,7 @@ use crate::fold::{self, Stretch};
 use crate::id::{CycleNo, MetricName};
 use crate::journal::{Blame, Failure, Stage};
 use crate::observe::{Cycle, Kept, Labelled, MetricSummary, Observations, Summary, Window};
-use crate::plan::{During, Metric, Plan};
+use crate::plan::{DatasourceKind, During, Metric, Plan};
 use crate::port::Series;
 
 /// Statistics of every metric. A required metric without them is a failure.
@@ -89,6 +89,11 @@ fn cycles_of(
         .begun
         .ok_or("it is not known when the deployment began");
     match metric.during {
+        During::Measure if is_read_as_a_whole(collector, metric) => {
+            let (first, last) = (kept.first(), kept.last());
+            let ends = first.zip(last).ok_or("there are no cycles")?;
+            Ok(whole(ends.0.window.start, ends.1.window.end))
+        }
         During::Measure => Ok(stretches(kept)),
         During::Deploy => {
             // A source without history is looked at once, when it is ready.
@@ -104,6 +109,13 @@ fn cycles_of(
             Ok(whole(begun?, end))
         }
     }
+}
+
+/// Rows without a time belong to all cycles together.
+fn is_read_as_a_whole(collector: &Collector<'_>, metric: &Metric) -> bool {
+    let sources = &collector.iteration.session.plan.datasources;
+    let kind = sources.get(&metric.datasource).map(|source| &source.kind);
+    matches!(kind, Some(DatasourceKind::Csv { time: None, .. }))
 }
 
 /// Kept cycles as stretches: those without a gap between them belong together.
