@@ -72,6 +72,11 @@ impl Surroundings {
             .join(format!("{}.json", mark.folder_name()))
     }
 
+    /// Folders below `data` that nobody else is to look into, whoever a target runs as.
+    pub(crate) fn private_folders(&self) -> [PathBuf; 3] {
+        ["kept", "undo", "input"].map(|name| self.data.join(name))
+    }
+
     /// A path of the plan.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         self.base.join(path)

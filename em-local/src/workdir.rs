@@ -117,6 +117,46 @@ pub fn give_to(folder: &Path, account: &Account) -> Result<(), WorkdirError> {
     Ok(())
 }
 
+/// Lets other users pass through `data` to the working folders in it, without looking around; `ours` are
+/// the folders in it that stay closed to them.
+pub fn let_pass(data: &Path, ours: &[PathBuf]) -> Result<(), WorkdirError> {
+    let set = |folder: &Path, mode: u32| {
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(|source| {
+            let path = folder.to_owned();
+            let act = "set the permissions of";
+            WorkdirError { act, path, source }
+        })
+    };
+    for folder in ours {
+        make(folder)?;
+        set(folder, 0o700)?;
+    }
+    let mode = fs::metadata(data).map_err(|source| WorkdirError {
+        act: "look at",
+        path: data.to_owned(),
+        source,
+    })?;
+    set(data, mode.permissions().mode() & 0o7777 | 0o011)
+}
+
+/// The first folder on the way to `path` that an account may not enter; `path` itself is not looked at.
+pub fn closed_to(account: &Account, path: &Path) -> Option<PathBuf> {
+    let is_closed = |folder: &&Path| {
+        let Ok(seen) = fs::metadata(folder) else {
+            return false;
+        };
+        let needed = match (seen.uid() == account.uid, seen.gid() == account.gid) {
+            (true, _) => 0o100,
+            (false, true) => 0o010,
+            (false, false) => 0o001,
+        };
+        account.uid != 0 && seen.mode() & needed == 0
+    };
+    let way: Vec<&Path> = path.ancestors().skip(1).collect();
+    let closed = way.into_iter().rev().find(is_closed);
+    closed.map(Path::to_owned)
+}
+
 /// Removes a folder with all that is in it, also where a copied folder is read-only; gone = success.
 pub fn remove(folder: &Path) -> Result<(), WorkdirError> {
     match fs::remove_dir_all(folder) {
@@ -170,6 +210,35 @@ mod tests {
         remove(&to).unwrap();
         remove(&to).unwrap();
         assert!(!to.exists());
+    }
+
+    #[test]
+    fn others_may_pass_to_the_working_folders_and_see_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let kept = data.join("kept");
+        make(&kept).unwrap();
+        let close = |path: &Path| {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        };
+        close(&data);
+        close(folder.path());
+        let other = Account {
+            name: "other".to_owned(),
+            uid: u32::MAX - 2,
+            gid: u32::MAX - 2,
+            home: PathBuf::new(),
+        };
+        let work = data.join("work");
+        assert_eq!(closed_to(&other, &work), Some(folder.path().to_owned()));
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        assert_eq!(closed_to(&other, &work), Some(data.clone()));
+
+        let_pass(&data, std::slice::from_ref(&kept)).unwrap();
+
+        assert_eq!(closed_to(&other, &work), None);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&data), mode(&kept)), (0o711, 0o700));
     }
 
     #[test]

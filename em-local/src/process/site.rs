@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use em_core::id::OpKey;
 use em_core::plan::{FileTemplate, LimitFallback, Plan, ProcessSpec, TargetSpec, Workdir};
 use em_core::port::{DeployPlan, OpContext};
+use tokio::sync::Mutex;
 
 use super::deployment::Deployment;
 use super::error::ProcessError;
@@ -31,6 +33,8 @@ pub(super) struct Site<'a> {
     pub(super) spec: &'a ProcessSpec,
     /// CPUs of the slot; empty = all.
     pub(super) cpus: &'a [usize],
+    /// Locked while the folder is made.
+    pub(super) making: Arc<Mutex<Option<()>>>,
 }
 
 impl Site<'_> {
@@ -184,12 +188,18 @@ impl Site<'_> {
         account: Option<Account>,
     ) -> Result<PathBuf, ProcessError> {
         let (work, files) = (work.to_owned(), rendered.files.clone());
+        let (data, ours) = (
+            self.surroundings.data.clone(),
+            self.surroundings.private_folders(),
+        );
         let (folder, source) = match &self.spec.workdir {
             Workdir::Fresh => (work.join("run"), None),
             Workdir::CopyOf(from) => (work.join("run"), Some(self.surroundings.resolve(from))),
             Workdir::At(at) => (self.surroundings.resolve(at), None),
         };
+        let making = Arc::clone(&self.making).lock_owned().await;
         blocking(move || {
+            let _making = making;
             workdir::remove(&work)?;
             workdir::make(&work)?;
             match source {
@@ -201,6 +211,9 @@ impl Site<'_> {
             }
             if let Some(account) = &account {
                 workdir::give_to(&work, account)?;
+                if workdir::closed_to(account, &work).is_some() {
+                    workdir::let_pass(&data, &ours)?;
+                }
             }
             Ok(folder)
         })

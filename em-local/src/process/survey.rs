@@ -15,6 +15,7 @@ use crate::programs;
 use crate::stop::SignalName;
 use crate::surroundings::Surroundings;
 use crate::user::Account;
+use crate::workdir;
 
 /// The CPUs of each slot. One slot has all of them.
 pub(super) fn slots(spec: &ProcessSpec) -> Result<Vec<Vec<usize>>, TooFewCores> {
@@ -53,11 +54,7 @@ pub(super) fn survey(surroundings: &Surroundings, plan: &Plan, spec: &ProcessSpe
     if let Err(unknown) = spec.stop.signal.parse::<SignalName>() {
         findings.push(error(format!("target.stop.signal: {unknown}"), None));
     }
-    if let Some(name) = &spec.user
-        && let Err(refused) = Account::find(name)
-    {
-        findings.push(error(format!("target.user: {refused}"), None));
-    }
+    findings.extend(user_finding(surroundings, spec));
     let today = plan.tunables.iter();
     let today = today.filter_map(|tunable| Some((tunable.name.clone(), tunable.default.clone()?)));
     Survey {
@@ -122,6 +119,23 @@ fn program_findings(surroundings: &Surroundings, spec: &ProcessSpec) -> Vec<Find
         findings.push(error(what, None));
     }
     findings
+}
+
+/// The user is there, may be become, and can get to the working folders.
+fn user_finding(surroundings: &Surroundings, spec: &ProcessSpec) -> Option<Finding> {
+    let name = spec.user.as_deref()?;
+    let account = match Account::find(name) {
+        Ok(account) => account,
+        Err(refused) => return Some(error(format!("target.user: {refused}"), None)),
+    };
+    let closed = workdir::closed_to(&account, &surroundings.data)?;
+    let what = format!(
+        "target.user: {name} cannot reach the working folders in {}: {} is closed to other users",
+        surroundings.data.display(),
+        closed.display()
+    );
+    let remedy = "keep the data where that user may enter, such as --data /var/tmp/em";
+    Some(error(what, Some(remedy.to_owned())))
 }
 
 fn guard_finding(guardian: &Guardian) -> Option<Finding> {

@@ -31,6 +31,8 @@ pub struct ProcessTarget {
     surroundings: Surroundings,
     slots: Held<Hold>,
     iterations: Held<Deployment>,
+    /// Locked while a folder is made: that goes on when the deployment that wanted it is dropped.
+    making: Held<()>,
 }
 
 impl ProcessTarget {
@@ -40,6 +42,7 @@ impl ProcessTarget {
             surroundings,
             slots: Held::new(),
             iterations: Held::new(),
+            making: Held::new(),
         }
     }
 
@@ -80,6 +83,7 @@ impl ProcessTarget {
             plan,
             spec,
             cpus: &cpus,
+            making: self.making.cell(&cx.key),
         }
         .deploy()
         .await
@@ -142,6 +146,9 @@ impl Target for ProcessTarget {
             Some(deployment) => deployment.withdraw().await,
             None => Ok(()),
         };
+        // A copy that was under way when its deployment was broken off: it ends before it is removed.
+        drop(self.making.cell(&cx.key).lock().await);
+        self.making.forget(&cx.key);
         // Also what escaped a guard that was killed, and what an earlier process left.
         let (mark, root) = (mark_of(cx), self.surroundings.work_root());
         let left = blocking(move || remnants::end_all_of(&mark, &root)).await;

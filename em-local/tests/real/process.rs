@@ -422,6 +422,44 @@ load: { kind: none }
     assert_eq!(survey.today[&"x".parse().unwrap()], Value::Integer(1));
 }
 
+/// The copy goes on in a thread of its own when the deployment that wanted it is dropped.
+#[tokio::test]
+async fn a_deployment_that_is_broken_off_while_it_copies_leaves_nothing() {
+    let bench = Bench::new(
+        r"
+name: large
+target: { kind: process, command: [sleep, '60'], workdir: { copy_of: original }, ready: started }
+tunables: [ { name: x, range: [1, 2], default: 1, apply: { env: X } } ]
+load: { kind: none }
+",
+        |folder| {
+            fs::create_dir(folder.join("original")).unwrap();
+            for number in 0..2000 {
+                fs::write(folder.join(format!("original/{number}")), "some").unwrap();
+            }
+        },
+        ProcessTarget::new,
+    );
+    let (hold, iteration) = (bench.hold(), bench.iteration());
+    let undo = bench.target.acquire(&hold, &bench.plan, SlotId(0)).await;
+    let plan = bench.deployment(undo.unwrap(), &[]);
+    let work = bench.surroundings.work_folder(&mark_of(&iteration));
+    let begun = async {
+        while !work.join("run/0").exists() && !work.join("run/1999").exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = begun => {}
+        deployed = bench.target.deploy(&iteration, &plan) => deployed.unwrap(),
+    }
+    bench.target.withdraw(&iteration).await.unwrap();
+    assert!(!work.exists());
+    let undo = Some((*plan.undo).clone());
+    bench.target.restore(&hold, undo).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_target_runs_as_the_user_that_the_file_names() {
     if !rustix::process::geteuid().is_root() {
