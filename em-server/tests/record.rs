@@ -268,3 +268,44 @@ fn what_could_not_be_put_back_is_put_back_on_request() {
     let run = em(data, &["run", file.to_str().unwrap()]);
     assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
 }
+
+#[test]
+fn a_changed_file_goes_on_with_what_was_measured() {
+    let data = finished();
+    let data = data.path();
+    let file = data.join("short.yaml");
+    let run = |more: &[&str]| em(data, &[&["run", file.to_str().unwrap()], more].concat());
+    let source = SHORT.replace(
+        "{ id: more, values: { workers: 5 } }",
+        "{ id: more, values: { workers: 5 } }, { id: less, values: { workers: 1 } }",
+    );
+    std::fs::write(&file, source).unwrap();
+    let more = run(&[]);
+    let said = text(&more.stderr);
+    assert_eq!(more.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("short has another trials; it goes on with what was measured"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("t1 i2"),
+        "what was measured is not measured again: {said}"
+    );
+    assert!(text(&more.stdout).contains("less"));
+
+    let judged = run(&["--set=objective={maximize: x.value}"]);
+    let said = text(&judged.stderr);
+    assert_eq!(judged.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("short has another objective; what is stored is judged anew"),
+        "{said}"
+    );
+    assert!(!said.contains("block b"), "{said}");
+
+    let other = run(&[
+        "--set=measurement.seed=7",
+        "--set=objective={maximize: x.value}",
+    ]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("begun with another measurement"));
+}

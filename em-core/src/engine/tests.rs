@@ -1,5 +1,7 @@
 //! Stories of whole experiments over fakes, in paused time.
 
+mod amend;
+
 use std::sync::Arc;
 
 use super::*;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::block::{self, BlockState, DrawnBlock, Place, PlaceState, PlacedIteration};
-use super::{Experiment, Phase, Placing, Trial};
+use super::{Consequence, Experiment, Phase, Placing, Trial};
 use crate::id::{BlockNo, Digest, IterationNo, TrialId};
 use crate::journal::{ExperimentEvent, IterationEnd, Origin};
 use crate::machine::IllegalTransition;
@@ -43,6 +43,7 @@ impl Experiment {
             failures: 0,
             requests_taken: 0,
             report: None,
+            stopped_before: None,
             iteration_time: Duration::ZERO,
             iterations_timed: 0,
         })
@@ -97,6 +98,9 @@ impl Experiment {
             | ExperimentEvent::RequestTaken { .. }
             | ExperimentEvent::Concluded { .. }
             | ExperimentEvent::Finished => true,
+            ExperimentEvent::Amended { plan, .. } => {
+                plan.name == self.plan.name && plan.identity == self.plan.identity
+            }
         };
         if possible {
             self.phase.clone().on(event).map(drop)
@@ -112,6 +116,13 @@ impl Experiment {
         event: &ExperimentEvent,
     ) -> Result<(), IllegalTransition> {
         self.check(event)?;
+        if let (ExperimentEvent::Amended { consequence, .. }, Phase::Finished { conclusion }) =
+            (event, &self.phase)
+        {
+            // Judging anew what is stored does not change why nothing more was measured.
+            self.stopped_before =
+                (*consequence == Consequence::Judged).then_some(conclusion.stopped);
+        }
         self.phase = self.phase.clone().on(event)?;
         self.take(at, event);
         self.entries += 1;
@@ -199,10 +210,21 @@ impl Experiment {
                 }
                 self.note_standstill(at);
             }
-            ExperimentEvent::Cancelled { request, .. } => self.take_request(*request),
+            ExperimentEvent::Cancelled { request, .. } => {
+                self.stopped_before = None;
+                self.take_request(*request);
+            }
             ExperimentEvent::RequestTaken { request, .. } => self.take_request(Some(*request)),
             ExperimentEvent::ReportDue { digest } => self.report = Some(*digest),
             ExperimentEvent::VerificationBegun { .. } => self.voided_in_a_row = 0,
+            ExperimentEvent::Amended { plan, .. } => {
+                self.plan = Arc::new((**plan).clone());
+                // Whoever proposes has not seen the new plan; whatever it said is about the old one.
+                self.asked = None;
+                if !matches!(self.phase, Phase::Finished { .. }) {
+                    self.report = None;
+                }
+            }
             ExperimentEvent::Concluded { .. } | ExperimentEvent::Finished => {}
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::configuration::Configuration;
 use crate::id::{BlockNo, Digest, IterationNo, SlotId, TrialId};
-use crate::journal::Purpose;
+use crate::journal::{Purpose, Stopped};
 use crate::plan::{LoadSpec, Plan, RateSpec};
 use crate::port::{Capacity, Suggestion, Survey};
 
@@ -169,6 +169,11 @@ impl Experiment {
     /// The last request that was taken from the inbox.
     pub fn requests_taken(&self) -> u64 {
         self.requests_taken
+    }
+
+    /// Why it had stopped, where it was finished and is judged anew.
+    pub fn stopped_before(&self) -> Option<Stopped> {
+        self.stopped_before
     }
 
     /// The report, once it is written.

@@ -3,6 +3,7 @@
 //! Nothing here looks at the time, the store or the outside. Indexes are kept as events arrive, so
 //! that one more trial costs the same whether there are ten or a hundred thousand.
 
+mod amend;
 mod block;
 mod evaluate;
 mod fold;
@@ -18,9 +19,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::id::{BlockNo, Digest, IterationNo, SlotId, TrialId};
+use crate::journal::Stopped;
 use crate::plan::Plan;
 use crate::port::{Capacity, Suggestion, Survey};
 
+pub use amend::{Amendment, Consequence};
 pub use block::{BlockState, DrawnBlock, Place, PlaceState, PlacedIteration};
 pub use evaluate::{MissingNumber, Numbers, evaluate, margin};
 pub use hold::HoldRecord;
@@ -56,6 +59,8 @@ pub struct Experiment {
     failures: u32,
     requests_taken: u64,
     report: Option<Digest>,
+    /// Why it had stopped before it was amended.
+    stopped_before: Option<Stopped>,
     iteration_time: Duration,
     iterations_timed: u32,
 }

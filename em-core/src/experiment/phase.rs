@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Consequence;
 use crate::id::TrialId;
 use crate::journal::{Answer, ExperimentEvent, Stopped};
 use crate::machine::IllegalTransition;
@@ -57,6 +58,16 @@ impl Phase {
             event: event.name(),
         };
         Ok(match (self, event) {
+            // Called off is called off for good.
+            (Self::Finished { conclusion }, E::Amended { consequence, .. })
+                if conclusion.stopped != Stopped::Cancelled =>
+            {
+                match consequence {
+                    Consequence::Noted => Self::Finished { conclusion },
+                    Consequence::Judged => Self::Closing { conclusion: None },
+                    Consequence::Measured => Self::Running,
+                }
+            }
             // Over is over; a late call changes nothing.
             (
                 state @ Self::Finished { .. },

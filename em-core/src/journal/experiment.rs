@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::iteration::IterationEnd;
 use super::outcome::{Answer, Outcome, Stopped};
 use crate::configuration::Configuration;
+use crate::experiment::Consequence;
 use crate::id::{BlockNo, Digest, Epoch, IterationNo, SlotId, TrialId};
 use crate::plan::Plan;
 use crate::port::{Capacity, Suggestion, Survey};
@@ -153,6 +154,17 @@ pub enum ExperimentEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<u64>,
     },
+    /// The file was changed in what does not change the meaning of its numbers.
+    Amended {
+        /// The resolved plan from now on.
+        plan: Box<Plan>,
+        /// Keys of the file that differ.
+        what: Vec<String>,
+        /// What follows where the experiment is finished.
+        consequence: Consequence,
+        /// By whom.
+        by: String,
+    },
     /// A request was read that changes nothing here (a restore of a stranded hold, for example).
     RequestTaken {
         /// Which.
@@ -237,6 +249,7 @@ impl ExperimentEvent {
             Self::Paused { .. } => "Paused",
             Self::Resumed { .. } => "Resumed",
             Self::Cancelled { .. } => "Cancelled",
+            Self::Amended { .. } => "Amended",
             Self::RequestTaken { .. } => "RequestTaken",
             Self::Concluded { .. } => "Concluded",
             Self::ReportDue { .. } => "ReportDue",

@@ -289,7 +289,8 @@ pub(super) fn closing(view: &View<'_>) -> Vec<Step> {
         return experiment.active().keys().map(cancel).collect();
     }
     if matches!(experiment.phase(), Phase::Closing { conclusion: None }) {
-        return conclude(view, Stopped::Cancelled);
+        let stopped = experiment.stopped_before();
+        return conclude(view, stopped.unwrap_or(Stopped::Cancelled));
     }
     if experiment.holds().values().any(|hold| hold.open) {
         return close_when_quiet(view, "the experiment is over");

@@ -14,9 +14,21 @@ use crate::observe::{
 use crate::plan::{Compare, Constraint, Design, Direction, Redeploy, TargetSpec};
 use crate::value::Value;
 
+/// Complete blocks of a purpose in which one of these trials has a place: an amended experiment has
+/// others, too.
+pub(super) fn blocks_of<'e>(
+    experiment: &'e Experiment,
+    trials: &'e [TrialId],
+    purpose: Purpose,
+) -> impl Iterator<Item = &'e DrawnBlock> {
+    experiment
+        .complete_blocks(purpose)
+        .filter(|block| trials.iter().any(|trial| block.places.contains_key(trial)))
+}
+
 /// History of the trials that compete in blocks of the purpose the experiment is at.
 pub fn trial_history(experiment: &Experiment, competing: &[TrialId], purpose: Purpose) -> History {
-    let blocks: Vec<_> = experiment.complete_blocks(purpose).collect();
+    let blocks: Vec<_> = blocks_of(experiment, competing, purpose).collect();
     history(
         experiment,
         competing,

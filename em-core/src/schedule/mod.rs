@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::experiment::{Experiment, Phase};
+use crate::experiment::{Experiment, Phase, Trial};
 use crate::id::{IterationNo, SlotId, TrialId};
 use crate::journal::{ExperimentEvent, Origin, Stopped};
 use crate::plan::{Baseline, TargetSpec};
@@ -154,6 +154,10 @@ fn running(view: &View<'_>) -> Vec<Step> {
     if let Some(steps) = place::calibrate(view) {
         return steps;
     }
+    let later = later_trials(experiment);
+    if !later.is_empty() {
+        return later;
+    }
     match experiment.open_block() {
         Some(_) => place::continue_block(view),
         None => search::after_block(view),
@@ -204,6 +208,29 @@ fn first_trials(experiment: &Experiment) -> Option<Vec<Step>> {
         }
     }
     (!added.is_empty()).then_some(added)
+}
+
+/// Trials that were listed after the experiment had begun join between blocks.
+fn later_trials(experiment: &Experiment) -> Vec<Step> {
+    if experiment.open_block().is_some() || !matches!(experiment.phase(), Phase::Running) {
+        return Vec::new();
+    }
+    let plan = experiment.plan();
+    let is_listed = |trial: &&Trial| trial.origin == Origin::Listed;
+    let known = experiment.trials().filter(is_listed).count();
+    let base = plan.baseline.configuration().cloned().unwrap_or_default();
+    let mut trial = experiment.next_trial_id();
+    let mut added = Vec::new();
+    for listed in plan.trials.iter().skip(known) {
+        added.push(Step::Append(ExperimentEvent::TrialAdded {
+            trial,
+            label: listed.label.clone(),
+            configuration: Some(listed.configuration.or(&base)),
+            origin: Origin::Listed,
+        }));
+        trial.0 += 1;
+    }
+    added
 }
 
 /// Closes every hold once nothing runs any more.

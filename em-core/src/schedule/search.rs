@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::conclude::{self, Standing};
-use super::history::trial_history;
+use super::history::{self, trial_history};
 use super::{Step, View, iteration_time, order, place};
 use crate::experiment::{Experiment, Phase, Trial};
 use crate::id::{BlockNo, TrialId};
@@ -85,7 +85,7 @@ fn measure(view: &View<'_>, listed: &[TrialId]) -> Vec<Step> {
         return one_after_the_other(view, listed);
     }
     let history = trial_history(experiment, listed, Purpose::Measuring);
-    let done = experiment.complete_blocks(Purpose::Measuring).count();
+    let done = history::blocks_of(experiment, listed, Purpose::Measuring).count();
     if done > 0 {
         let dropped = view.analyst.hopeless(&history);
         let still = listed.iter().filter(|trial| {
@@ -386,7 +386,7 @@ fn verify(view: &View<'_>, stopped: Stopped) -> Vec<Step> {
     if trials.is_empty() {
         return conclude::conclude(view, stopped);
     }
-    let done = experiment.complete_blocks(Purpose::Verifying).count();
+    let done = history::blocks_of(experiment, &trials, Purpose::Verifying).count();
     let history = trial_history(experiment, &trials, Purpose::Verifying);
     let most = experiment.plan().measurement.iterations.max as usize;
     if done >= most || (done > 0 && matches!(view.analyst.enough(&history), Enough::Stop { .. })) {

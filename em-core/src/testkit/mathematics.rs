@@ -9,6 +9,7 @@ use crate::observe::{
     Collected, Cycle, CycleState, Enough, Estimate, History, Judgement, Labelled, MetricSummary,
     Observations, Observed, Replication, Statistic, Steadiness, Verdict, VerdictKind, Window,
 };
+use crate::plan::Direction;
 use crate::port::{Analyst, Summarizer};
 use crate::value::Unit;
 
@@ -124,7 +125,11 @@ impl Analyst for PlainAnalyst {
                     .iter()
                     .filter_map(|block| Some((*block.values.get(trial)?, block.baseline?)))
                     .collect();
-                let kind = if !pairs.is_empty() && pairs.iter().all(|(value, base)| value < base) {
+                let maximize = comparison.quantity.direction == Some(Direction::Maximize);
+                let is_better = |(value, base): &(f64, f64)| {
+                    if maximize { value > base } else { value < base }
+                };
+                let kind = if !pairs.is_empty() && pairs.iter().all(is_better) {
                     VerdictKind::Better
                 } else {
                     VerdictKind::Worse

@@ -8,6 +8,7 @@ mod order;
 mod prune;
 mod record;
 mod run;
+mod settle;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -225,6 +226,14 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         }
     };
     print(&text)
+}
+
+/// Who asks, for the journal.
+fn who() -> String {
+    std::env::var("USER")
+        .ok()
+        .filter(|user| !user.is_empty())
+        .unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// The folder in which experiments are kept.

@@ -15,7 +15,7 @@ use em_core::port::Store as _;
 use em_store::SqliteStore;
 
 use super::run::failure;
-use super::{Failure, data_folder, record, runtime};
+use super::{Failure, data_folder, record, runtime, who};
 use crate::{compose, screen};
 
 #[derive(Debug, Args)]
@@ -200,12 +200,4 @@ impl Asked {
         }
         Ok(Some(result))
     }
-}
-
-/// Who asks, for the journal.
-fn who() -> String {
-    std::env::var("USER")
-        .ok()
-        .filter(|user| !user.is_empty())
-        .unwrap_or_else(|| "somebody".to_owned())
 }

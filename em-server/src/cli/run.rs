@@ -5,22 +5,20 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use em_core::engine::{Control, Engine, EngineError, EngineEvent, WhenPaused};
-use em_core::experiment::Phase;
 use em_core::fault::chain;
-use em_core::file::differences;
 use em_core::id::ExperimentName;
 use em_core::journal::{Answer, Stopped};
 use em_core::plan::{Plan, TargetSpec};
 use em_core::report::Report;
-use em_local::fitness::Fitness;
 use em_local::lock_file;
 use em_local::measuring_lock::{Measuring, MeasuringLock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 
+use super::settle::{Settled, settle};
 use super::{Failure, Output, RunArgs, check, data_folder, print, record};
 use crate::experiment_file::{self, ReadFile};
-use crate::view::{plan, progress, report};
+use crate::view::{progress, report};
 use crate::{compose, screen};
 
 /// Events that may wait for the terminal before the oldest are lost.
@@ -55,66 +53,6 @@ async fn run_in(args: &RunArgs, plan: Plan, base: &Path, data: &Path) -> Result<
     match result {
         Ok(finished) => answer(&finished, args.output),
         Err(error) => Err(failure(&error)),
-    }
-}
-
-/// What to do about an experiment of that name.
-enum Settled {
-    /// Run it, or go on with it.
-    Run(ExperimentName),
-    /// It is finished; this is what it said.
-    Stored(Box<Report>),
-}
-
-async fn settle(engine: &Engine, args: &RunArgs, mut plan: Plan) -> Result<Settled, Failure> {
-    let first = plan.name.clone();
-    let mut repetition = 1;
-    loop {
-        let known = match engine.experiment(&plan.name).await {
-            Ok(known) => known,
-            Err(EngineError::NotFound { .. }) => {
-                screen::say(plan::describe(&plan).trim_end());
-                let slots = usize::try_from(plan.target.slots()).unwrap_or(usize::MAX);
-                screen::say(&Fitness::survey(slots, 1).to_string());
-                engine
-                    .create(&plan)
-                    .await
-                    .map_err(|error| failure(&error))?;
-                return Ok(Settled::Run(plan.name));
-            }
-            Err(error) => return Err(failure(&error)),
-        };
-        let is_finished = matches!(known.phase(), Phase::Finished { .. });
-        let differing = differences(&known.plan().identity, &plan.identity);
-        if differing.is_empty() && !is_finished {
-            screen::say(&format!("{} goes on where it was broken off", plan.name));
-            return Ok(Settled::Run(plan.name));
-        }
-        let wants_another = if differing.is_empty() {
-            args.again
-        } else {
-            args.new
-        };
-        if !wants_another && differing.is_empty() {
-            let measured = known.last_event();
-            screen::say(&format!("measured {measured}; `--again` measures anew"));
-            let stored = engine.run(&plan.name, Control::default()).await;
-            return stored
-                .map(|stored| Settled::Stored(Box::new(stored)))
-                .map_err(|e| failure(&e));
-        }
-        if !wants_another {
-            return Err(Failure::usage(format!(
-                "{} was begun with another {}: `--new` begins anew beside it",
-                plan.name,
-                differing.join(", ")
-            )));
-        }
-        repetition += 1;
-        let name = format!("{first}#{repetition}");
-        plan.name = name
-            .parse()
-            .map_err(|error| Failure::usage(format!("{error}")))?;
     }
 }
 

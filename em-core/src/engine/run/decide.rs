@@ -156,6 +156,7 @@ impl Run {
             | ExperimentEvent::Paused { .. }
             | ExperimentEvent::Resumed { .. }
             | ExperimentEvent::Cancelled { .. }
+            | ExperimentEvent::Amended { .. }
             | ExperimentEvent::RequestTaken { .. }
             | ExperimentEvent::Concluded { .. }
             | ExperimentEvent::ReportDue { .. }

@@ -19,7 +19,8 @@ use super::performer::Wanted;
 use super::ports::Engine;
 use super::session::Session;
 use super::stream::StreamWriter;
-use crate::experiment::{Experiment, Phase};
+use crate::experiment::{Amendment, Experiment, Phase};
+use crate::fault::{Fault, FaultKind};
 use crate::id::{Digest, ExperimentName};
 use crate::journal::{self, ExperimentEvent};
 use crate::plan::Plan;
@@ -84,6 +85,39 @@ impl Engine {
         result
     }
 
+    /// Journals that an experiment goes by another plan from now on; nothing is done until it is
+    /// run. `Conflict` while somebody runs it; a plan that may not replace the present one is
+    /// `Invalid`.
+    pub async fn amend(&self, plan: &Plan, by: &str) -> Result<Option<Amendment>, EngineError> {
+        let name = &plan.name;
+        let claim = self.claim(name).await?;
+        let experiment = self.experiment(name).await?;
+        let refuse = |refused: Vec<String>| {
+            let message = format!("it was begun with another {}", refused.join(", "));
+            let fault = Fault::new(FaultKind::Invalid, message);
+            EngineError::failed(format!("amend {name}"))(fault)
+        };
+        let Some(amendment) = experiment.amendment(plan).map_err(refuse)? else {
+            return Ok(None);
+        };
+        let event = ExperimentEvent::Amended {
+            plan: Box::new(plan.clone()),
+            what: amendment.what.clone(),
+            consequence: amendment.consequence,
+            by: by.to_owned(),
+        };
+        let (store, clock) = (&self.ports.store, &self.ports.clock);
+        let stream = StreamId::Experiment(name.clone());
+        let (epoch, next) = (claim.epoch.clone(), experiment.next_seq());
+        let mut writer = StreamWriter::new(store, clock, stream, epoch, next);
+        if let Err(illegal) = experiment.check(&event) {
+            return Err(refuse(vec![format!("end: {illegal}")]));
+        }
+        writer.push(&event);
+        writer.flush().await?;
+        Ok(Some(amendment))
+    }
+
     /// The experiment as its journal tells it.
     pub async fn experiment(&self, name: &ExperimentName) -> Result<Experiment, EngineError> {
         let stream = StreamId::Experiment(name.clone());
@@ -105,8 +139,8 @@ impl Engine {
         let bytes = self.ports.store.get(digest).await;
         let bytes = bytes.map_err(EngineError::failed(act()))?;
         serde_json::from_slice(&bytes).map_err(|source| {
-            let kind = crate::fault::FaultKind::Malformed;
-            let fault = crate::fault::Fault::new(kind, "it is not a report of this format");
+            let kind = FaultKind::Malformed;
+            let fault = Fault::new(kind, "it is not a report of this format");
             EngineError::failed(act())(fault.caused_by(source))
         })
     }

@@ -121,6 +121,7 @@ fn kind_of(event: &ExperimentEvent) -> Option<EventKind> {
         | ExperimentEvent::HoldOpened { .. }
         | ExperimentEvent::Dropped { .. }
         | ExperimentEvent::Cancelled { .. }
+        | ExperimentEvent::Amended { .. }
         | ExperimentEvent::RequestTaken { .. }
         | ExperimentEvent::ReportDue { .. }
         | ExperimentEvent::Finished => return None,
