@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::quickstart;
+use crate::{aa, dead_time, kill9, quickstart, raw_size, suites, two_managers};
 
 /// One figure.
 #[derive(Debug)]
@@ -39,10 +39,75 @@ pub(crate) struct Measured {
 }
 
 /// All figures.
-pub(crate) const FIGURES: &[Figure] = &[Figure {
-    name: "quickstart",
-    what: "the README's main job as an unprivileged user on one core, over seeds",
-    goal: "winner the known best in >= 9 of 10, better in >= 8 of 10, each < 120 s",
-    kind: Kind::Timing,
-    measure: quickstart::measure,
-}];
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure {
+        name: "quickstart",
+        what: "the README's main job as an unprivileged user on one core, over seeds",
+        goal: "winner the known best in >= 9 of 10, better in >= 8 of 10, each < 120 s",
+        kind: Kind::Timing,
+        measure: quickstart::measure,
+    },
+    Figure {
+        name: "kill9",
+        what: "what is left two seconds after a kill -9 of em run, and whether it goes on",
+        goal: "nothing left, every chain finishes",
+        kind: Kind::Counting,
+        measure: kill9::measure,
+    },
+    Figure {
+        name: "two-managers",
+        what: "two em run at once, of two files and of one",
+        goal: "neither harms the other, the second of one file is told who runs it",
+        kind: Kind::Counting,
+        measure: two_managers::measure,
+    },
+    Figure {
+        name: "aa",
+        what: "verdicts between identical configurations, over seeds",
+        goal: "better or worse in at most 1 of 10",
+        kind: Kind::Timing,
+        measure: aa::measure,
+    },
+    Figure {
+        name: "laws",
+        what: "the laws of the state machines over every reachable state",
+        goal: "all kept",
+        kind: Kind::Counting,
+        measure: suites::laws,
+    },
+    Figure {
+        name: "crash",
+        what: "a crash at every append of a whole experiment",
+        goal: "the same answer, nothing lost, doubled or left",
+        kind: Kind::Counting,
+        measure: suites::crash,
+    },
+    Figure {
+        name: "dead-time",
+        what: "time that the manager adds per iteration of the quickstart",
+        goal: "<= 50 ms at p99",
+        kind: Kind::Timing,
+        measure: dead_time::measure,
+    },
+    Figure {
+        name: "raw-size",
+        what: "raw data of a default experiment of 40 trials",
+        goal: "< 100 MB",
+        kind: Kind::Counting,
+        measure: raw_size::measure,
+    },
+    Figure {
+        name: "bad-input",
+        what: "broken files and their messages",
+        goal: ">= 80 files, every message exact",
+        kind: Kind::Counting,
+        measure: suites::bad_input,
+    },
+    Figure {
+        name: "walls",
+        what: "each crate alone, who knows whom, a workspace that embeds the core",
+        goal: "all build and pass",
+        kind: Kind::Counting,
+        measure: suites::walls,
+    },
+];

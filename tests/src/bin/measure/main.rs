@@ -4,13 +4,22 @@
 //! `NAME VALUE UNIT goal GOAL met|missed`. Figures of time and of statistics hold the machine's
 //! measuring lock: beside other measurements they refuse to run.
 
+mod aa;
 mod bench;
+mod dead_time;
 mod em;
 mod figure;
+mod kill9;
 mod machine;
 mod paper;
 mod quickstart;
+mod raw_size;
+mod remains;
+mod small;
 mod stopwatch;
+mod stored;
+mod suites;
+mod two_managers;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -27,7 +36,7 @@ use figure::{FIGURES, Figure, Kind};
 use stopwatch::Stopwatch;
 
 /// How long a figure waits for others to have measured before it refuses.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Between two looks at the lock.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 

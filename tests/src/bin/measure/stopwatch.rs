@@ -8,7 +8,6 @@ pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts one.
-    #[expect(clippy::disallowed_methods, reason = "this is the stopwatch")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -1,0 +1,102 @@
+//! What a store keeps of an experiment.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use em_core::id::ExperimentName;
+use em_core::journal::{self, ExperimentEvent, InterruptCause, IterationEnd};
+use em_core::port::{Store as _, StreamId, SystemClock};
+use em_store::SqliteStore;
+
+/// One experiment as its journal tells it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Id of the store, the first part of every mark.
+    pub(crate) store: String,
+    /// Bytes of raw data.
+    pub(crate) raw_bytes: u64,
+    events: Vec<ExperimentEvent>,
+}
+
+impl Stored {
+    /// Reads the experiment `name` in the data folder `data`.
+    pub(crate) fn read(data: &Path, name: &str) -> Result<Self> {
+        let name: ExperimentName = name.parse().context("an experiment has another name")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("failed to start an event loop")?;
+        runtime.block_on(read(data, name))
+    }
+
+    /// Time that the manager added to each iteration that has a result.
+    pub(crate) fn dead_times(&self) -> Vec<Duration> {
+        let ends = self.ends();
+        let results = ends.filter_map(|end| match end {
+            IterationEnd::Done(result) => Some(result.timing.dead),
+            IterationEnd::Failed(_) | IterationEnd::Interrupted { .. } => None,
+        });
+        results.collect()
+    }
+
+    /// Iterations that were placed, and that ended.
+    pub(crate) fn placed_and_ended(&self) -> (usize, usize) {
+        let placed = self.events.iter();
+        let placed = placed.filter(|event| matches!(event, ExperimentEvent::Placed { .. }));
+        (placed.count(), self.ends().count())
+    }
+
+    /// Iterations that were lost because a manager died.
+    pub(crate) fn lost(&self) -> usize {
+        let died = |end: &&IterationEnd| {
+            matches!(
+                end,
+                IterationEnd::Interrupted {
+                    cause: InterruptCause::ManagerDied,
+                    ..
+                }
+            )
+        };
+        self.ends().filter(died).count()
+    }
+
+    /// Iterations that ended without a result.
+    pub(crate) fn without_result(&self) -> usize {
+        self.ends()
+            .filter(|end| !matches!(end, IterationEnd::Done(_)))
+            .count()
+    }
+
+    fn ends(&self) -> impl Iterator<Item = &IterationEnd> {
+        self.events.iter().filter_map(|event| {
+            let ExperimentEvent::IterationEnded { end, .. } = event else {
+                return None;
+            };
+            Some(end)
+        })
+    }
+}
+
+async fn read(data: &Path, name: ExperimentName) -> Result<Stored> {
+    let store = SqliteStore::open_to_read(data, Arc::new(SystemClock)).await;
+    let store = store.with_context(|| format!("failed to open the store in {}", data.display()))?;
+    let stream = StreamId::Experiment(name);
+    let entries = store
+        .read(&stream)
+        .await
+        .context("failed to read a stream")?;
+    let usage = store.usage().await.context("failed to read raw data")?;
+    let mut events = Vec::new();
+    for (seq, entry) in (0..).zip(&entries) {
+        events.push(journal::decode(&stream, seq, entry).context("failed to read an event")?);
+    }
+    let id = store.id().to_owned();
+    store.close().await;
+    Ok(Stored {
+        store: id,
+        raw_bytes: usage.bytes,
+        events,
+    })
+}
