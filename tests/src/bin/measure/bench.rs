@@ -34,7 +34,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// An empty one.
     pub(crate) fn new(form: Form) -> Self {
-        let paper = Paper::default();
+        let paper = Paper::new();
         Self { form, paper }
     }
 

@@ -9,12 +9,22 @@ use em_core::port::{Clock as _, SystemClock};
 use em_tests::house;
 
 /// Everything that was said so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Paper {
+    /// The sources may change while a figure is measured.
+    commit: String,
     text: String,
 }
 
 impl Paper {
+    /// An empty one, for the sources as they are now.
+    pub(crate) fn new() -> Self {
+        Self {
+            commit: commit(),
+            text: String::new(),
+        }
+    }
+
     /// Prints a line and notes it.
     pub(crate) fn say(&mut self, line: &str) -> Result<()> {
         self.text.push_str(line);
@@ -29,7 +39,7 @@ impl Paper {
     pub(crate) fn save(&self, figure: &str) -> Result<()> {
         let folder = house::root().join("docs/measured");
         let path = folder.join(format!("{figure}.txt"));
-        let head = format!("{} at commit {}\n", SystemClock.now(), commit());
+        let head = format!("{} at commit {}\n", SystemClock.now(), self.commit);
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&path, head + &self.text))
             .with_context(|| format!("failed to write {}", path.display()))

@@ -57,15 +57,24 @@ struct Seen {
 
 impl Seen {
     fn of(report: &Report) -> Self {
-        let winner = report.winner.and_then(|winner| report.trial(winner));
-        let verdict = winner.and_then(|winner| winner.verdicts.first());
+        // Without a winner the first of the table is shown: it is nearest to one.
+        let first = match report.winner {
+            Some(winner) => report.trial(winner),
+            None => report.trials.first(),
+        };
+        let verdict = first.and_then(|first| first.verdicts.first());
         let is_better = verdict.is_some_and(|verdict| verdict.kind == VerdictKind::Better);
         let is_best = report.winning.as_ref().is_some_and(is_known_best);
-        let configuration = report.winning.as_ref();
-        let configuration = configuration.map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        let configuration = first.and_then(|first| first.configuration.as_ref());
+        let configuration = configuration.map_or_else(|| "unknown".to_owned(), ToString::to_string);
         let ratio = verdict.and_then(|verdict| verdict.ratio);
         let text = format!(
-            "winner {configuration}{}, {}, ratio {}",
+            "{} {configuration}{}, {}, ratio {}",
+            if report.winner.is_some() {
+                "winner"
+            } else {
+                "no winner, first"
+            },
             if is_best { " (the known best)" } else { "" },
             verdict.map_or_else(|| "no verdict".to_owned(), |it| format!("{:?}", it.kind)),
             ratio.map_or_else(|| "unknown".to_owned(), |ratio| format!("{ratio:.4}")),
