@@ -4,6 +4,13 @@ use std::fs;
 
 use em_local::fitness::Fitness;
 
+/// How this was built, and `em` beside it.
+const PROFILE: &str = if cfg!(debug_assertions) {
+    "without optimisation"
+} else {
+    "as a release"
+};
+
 /// Processor, memory, kernel, fitness.
 pub(crate) fn describe() -> Vec<String> {
     let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
@@ -15,6 +22,7 @@ pub(crate) fn describe() -> Vec<String> {
             "machine: {cores} cores of {cpu}, memory {memory}, Linux {}",
             kernel.trim()
         ),
+        format!("built {PROFILE}"),
         Fitness::survey(1, 1).to_string().trim_end().to_owned(),
         load("at the start"),
     ]
