@@ -69,6 +69,15 @@ fn wait(child: &mut Child) -> ExitStatus {
 fn a_finished_experiment_is_listed_exported_and_pruned() {
     let data = finished();
     let data = data.path();
+    let shown = text(&em(data, &["show", "short"]).stdout);
+    for line in [
+        "Note: measured beside others (2 iterations).",
+        "Time per iteration (median): ",
+        "; the manager added ",
+        "`em show short` prints this again",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
     let listed = text(&em(data, &["list"]).stdout);
     assert!(
         listed.starts_with("short  finished: undecided  20"),
@@ -308,4 +317,32 @@ fn a_changed_file_goes_on_with_what_was_measured() {
     ]);
     assert_eq!(other.status.code(), Some(2));
     assert!(text(&other.stderr).contains("begun with another measurement"));
+}
+
+#[test]
+fn two_runs_take_turns_and_the_second_says_for_whom_it_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let begin = |name: &str| {
+        let file = data.join(format!("{name}.yaml"));
+        let short = SHORT.replace("name: short", &format!("name: {name}"));
+        std::fs::write(&file, short.replace("max: 1 }", "min: 4, max: 4 }")).unwrap();
+        command(data, &["run", file.to_str().unwrap()])
+            .env_remove("EM_BESIDE")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children = [begin("one"), begin("two")];
+    let [one, two] = children.map(|child| child.wait_with_output().unwrap());
+    assert_eq!((one.status.code(), two.status.code()), (Some(0), Some(0)));
+    let said = [text(&one.stderr), text(&two.stderr)];
+    let waits = |said: &str, other: &str| said.contains(&format!("waits for {other} (process "));
+    assert!(waits(&said[0], "two") || waits(&said[1], "one"), "{said:?}");
+    assert!(
+        !text(&one.stdout).contains("beside"),
+        "{}",
+        text(&one.stdout)
+    );
 }

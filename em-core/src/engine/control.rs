@@ -1,9 +1,12 @@
 //! How a run is told to end, and what it tells meanwhile.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gate;
 use crate::id::{BlockNo, IterationNo, SlotId, TrialId};
 use crate::journal::{Answer, Outcome, Purpose, Stage};
 
@@ -16,6 +19,10 @@ pub struct Control {
     pub interrupt: CancellationToken,
     /// Who is told what happens. Slow listeners lose events, never hold the run up.
     pub events: Option<broadcast::Sender<EngineEvent>>,
+    /// Who gives leave to measure, block by block. None: nobody has to be asked.
+    pub gate: Option<Arc<dyn Gate>>,
+    /// What every result of this run is to say beside its numbers.
+    pub remarks: Vec<String>,
     /// What a paused experiment does to the run.
     pub when_paused: WhenPaused,
 }

@@ -14,6 +14,7 @@ mod caller;
 mod control;
 mod driver;
 mod error;
+mod gate;
 mod notice;
 mod order;
 mod performer;
@@ -24,6 +25,7 @@ mod stream;
 
 pub use control::{Control, EngineEvent, EventKind, WhenPaused};
 pub use error::EngineError;
+pub use gate::Gate;
 pub use order::Order;
 pub use ports::{Engine, EngineBuilder};
 

@@ -23,6 +23,8 @@ pub(super) struct Session {
     /// Fires when the process leaves.
     pub(super) stop: CancellationToken,
     pub(super) notices: mpsc::Sender<Notice>,
+    /// What every result says beside its numbers.
+    pub(super) remarks: Vec<String>,
     /// What is wanted of each metric.
     pub(super) wanted: Wanted,
 }

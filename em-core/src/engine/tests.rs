@@ -1,6 +1,7 @@
 //! Stories of whole experiments over fakes, in paused time.
 
 mod amend;
+mod gate;
 
 use std::sync::Arc;
 

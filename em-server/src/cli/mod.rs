@@ -3,6 +3,7 @@
 mod check;
 mod export;
 mod init;
+mod live;
 mod logs;
 mod order;
 mod prune;
@@ -10,6 +11,7 @@ mod record;
 mod run;
 mod settle;
 mod show;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -5,21 +5,24 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use em_core::engine::{Control, Engine, EngineError, EngineEvent, WhenPaused};
+use em_core::experiment::Experiment;
 use em_core::fault::chain;
 use em_core::id::ExperimentName;
 use em_core::journal::{Answer, Stopped};
 use em_core::plan::{Plan, TargetSpec};
 use em_core::report::Report;
-use em_local::lock_file;
-use em_local::measuring_lock::{Measuring, MeasuringLock};
+use em_local::measuring_lock::MeasuringLock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 
+use super::live::Live;
 use super::settle::{Settled, settle};
+use super::turn::Turn;
 use super::{Failure, Output, RunArgs, check, data_folder, print, record};
+use crate::compose;
 use crate::experiment_file::{self, ReadFile};
-use crate::view::{progress, report};
-use crate::{compose, screen};
+use crate::screen;
+use crate::view::{report, summary};
 
 /// Events that may wait for the terminal before the oldest are lost.
 const EVENTS: usize = 1024;
@@ -46,50 +49,53 @@ async fn run_in(args: &RunArgs, plan: Plan, base: &Path, data: &Path) -> Result<
         .map_err(|error| Failure::usage(format!("{error:#}")))?;
     let name = match settle(&engine, args, plan).await? {
         Settled::Run(name) => name,
-        Settled::Stored(stored) => return answer(&stored, args.output),
+        Settled::Stored(stored) => return answer(&engine, &stored, args.output, data).await,
     };
-    let _measuring = measuring(args, &engine, &name).await?;
-    let result = watch(&engine, &name).await;
-    match result {
-        Ok(finished) => answer(&finished, args.output),
-        Err(error) => Err(failure(&error)),
-    }
+    let known = engine.experiment(&name).await;
+    let known = known.map_err(|error| failure(&error))?;
+    let mut live = Live::new(&known);
+    let control = control(args, &known, &live);
+    let result = watch(&engine, &name, control, &mut live).await;
+    live.end();
+    let finished = result.map_err(|error| failure(&error))?;
+    answer(&engine, &finished, args.output, data).await
 }
 
-/// The machine's measuring lock. A formula measures nothing here, so it needs none.
-async fn measuring(
-    args: &RunArgs,
-    engine: &Engine,
-    name: &ExperimentName,
-) -> Result<Option<Measuring>, Failure> {
-    let known = engine
-        .experiment(name)
-        .await
-        .map_err(|error| failure(&error))?;
-    let is_formula = matches!(known.plan().target, TargetSpec::Simulated(_));
-    if is_formula || args.beside || MeasuringLock::is_bypassed() {
-        return Ok(None);
-    }
-    let who = format!("{name} (process {})", std::process::id());
-    let lock = MeasuringLock::new(Path::new(lock_file::FOLDER), &who);
-    let wait =
-        lock.take(|other| screen::say(&format!("waits for {other}: one measures at a time")));
-    let taken = tokio::select! {
-        taken = wait => taken,
-        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+/// How the run is to measure here: in turns with others, or beside them. A formula measures nothing
+/// here and asks nobody.
+fn control(args: &RunArgs, experiment: &Experiment, live: &Live) -> Control {
+    let control = Control {
+        when_paused: WhenPaused::Leave,
+        ..Control::default()
     };
-    Ok(Some(
-        taken.context("failed to take the machine's measuring lock")?,
-    ))
+    if matches!(experiment.plan().target, TargetSpec::Simulated(_)) {
+        return control;
+    }
+    if args.beside || MeasuringLock::is_bypassed() {
+        return Control {
+            remarks: vec!["measured beside others".to_owned()],
+            ..control
+        };
+    }
+    let live = live.clone();
+    let turn = Turn::new(&experiment.plan().name, move |line| live.say(line));
+    Control {
+        gate: Some(Arc::new(turn)),
+        ..control
+    }
 }
 
 /// Runs it, tells what happens, and turns signals into the two ways of leaving.
-async fn watch(engine: &Engine, name: &ExperimentName) -> Result<Report, EngineError> {
+async fn watch(
+    engine: &Engine,
+    name: &ExperimentName,
+    control: Control,
+    live: &mut Live,
+) -> Result<Report, EngineError> {
     let (events, mut heard) = broadcast::channel::<EngineEvent>(EVENTS);
     let control = Control {
         events: Some(events),
-        when_paused: WhenPaused::Leave,
-        ..Control::default()
+        ..control
     };
     let (interrupt, stop) = (control.interrupt.clone(), control.stop.clone());
     let mut running = std::pin::pin!(engine.run(name, control));
@@ -105,8 +111,11 @@ async fn watch(engine: &Engine, name: &ExperimentName) -> Result<Report, EngineE
         tokio::select! {
             biased;
             event = heard.recv() => {
-                if let Ok(event) = event && let Some(line) = progress::line(&event.kind) {
-                    screen::say(&line);
+                if let Ok(event) = event {
+                    live.take(&event.kind);
+                    if live.wants_best(&event.kind) && let Ok(known) = engine.experiment(name).await {
+                        live.take_best(&known);
+                    }
                 }
             }
             result = &mut running => return result,
@@ -114,9 +123,7 @@ async fn watch(engine: &Engine, name: &ExperimentName) -> Result<Report, EngineE
             _ = terminated => signals += 1,
         }
         if signals == 1 && !interrupt.is_cancelled() {
-            screen::say(
-                "interrupted: puts everything back, then leaves (once more: leaves at once)",
-            );
+            live.say("interrupted: puts everything back, then leaves (once more: leaves at once)");
             interrupt.cancel();
         } else if signals > 1 {
             stop.cancel();
@@ -124,8 +131,15 @@ async fn watch(engine: &Engine, name: &ExperimentName) -> Result<Report, EngineE
     }
 }
 
-fn answer(report: &Report, output: Output) -> Result<(), Failure> {
-    print_report(report, output)?;
+async fn answer(
+    engine: &Engine,
+    report: &Report,
+    output: Output,
+    data: &Path,
+) -> Result<(), Failure> {
+    let known = engine.experiment(&report.experiment).await;
+    let known = known.map_err(|error| failure(&error))?;
+    print_report(&known, report, output, data)?;
     if report.stopped == Some(Stopped::Cancelled) {
         return Err(Failure {
             code: 4,
@@ -142,25 +156,24 @@ fn answer(report: &Report, output: Output) -> Result<(), Failure> {
 }
 
 /// A report as a table and one sentence, or whole as JSON.
-pub(super) fn print_report(report: &Report, output: Output) -> Result<(), Failure> {
+pub(super) fn print_report(
+    experiment: &Experiment,
+    report: &Report,
+    output: Output,
+    data: &Path,
+) -> Result<(), Failure> {
     match output {
         Output::Table => print(&format!(
-            "{}\n{}\n",
+            "{}\n{}\n\n{}\n",
             report::table(report),
-            report::sentence(report)
+            report::sentence(report),
+            summary::below(experiment, report, data)
         )),
         Output::Json => {
             let text =
                 serde_json::to_string_pretty(report).context("failed to write the report")?;
             print(&format!("{text}\n"))
         }
-    }
-}
-
-fn interrupted() -> Failure {
-    Failure {
-        code: 130,
-        message: "interrupted before anything was done".to_owned(),
     }
 }
 

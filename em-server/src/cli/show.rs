@@ -20,7 +20,8 @@ pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = record::open_to_read(&data).await?;
         let experiment = record::replay(&store, &name).await?;
-        print_report(&Report::of(&experiment, &BuiltInAnalyst), args.output)
+        let report = Report::of(&experiment, &BuiltInAnalyst);
+        print_report(&experiment, &report, args.output, &data)
     })
 }
 

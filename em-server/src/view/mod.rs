@@ -6,3 +6,4 @@ pub mod plan;
 pub mod progress;
 pub mod rendered;
 pub mod report;
+pub mod summary;

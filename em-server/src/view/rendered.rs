@@ -23,26 +23,59 @@ pub fn commands(plan: &Plan, base: &Path, executable: &Path) -> Result<String> {
     let places = places(plan, spec, base, executable);
     let mut text = String::new();
     for (name, configuration) in settings(plan, baseline) {
-        let values = assign(plan, &configuration)
-            .with_context(|| format!("failed to work out the values at {name}"))?;
-        let rendered = render(plan, spec, &values, &places)
-            .with_context(|| format!("failed to fill in the target at {name}"))?;
-        let env = rendered.env.iter().map(|(name, value)| {
-            let is_secret = rendered.secret.contains(name);
-            let value = if is_secret { "(secret)" } else { value };
-            format!("{name}={}", word(value))
-        });
-        let command = rendered.command.iter().map(|one| word(one));
-        let line: Vec<String> = env.chain(command).collect();
-        writeln!(text, "  {name:<24}{}", line.join(" "))?;
-        for (path, content) in &rendered.files {
-            writeln!(text, "    {}:", path.display())?;
-            for line in content.lines() {
-                writeln!(text, "      {line}")?;
-            }
-        }
+        add(&mut text, plan, spec, &places, &name, &configuration)?;
     }
     Ok(text)
+}
+
+/// What would be started for one configuration; none for targets of other kinds.
+pub fn command(
+    plan: &Plan,
+    configuration: &Configuration,
+    base: &Path,
+    executable: &Path,
+) -> Result<Option<String>> {
+    let TargetSpec::Process(spec) = &plan.target else {
+        return Ok(None);
+    };
+    let places = places(plan, spec, base, executable);
+    let mut text = String::new();
+    add(&mut text, plan, spec, &places, "", configuration)?;
+    Ok(Some(text))
+}
+
+fn add(
+    text: &mut String,
+    plan: &Plan,
+    spec: &ProcessSpec,
+    places: &Places,
+    name: &str,
+    configuration: &Configuration,
+) -> Result<()> {
+    let values = assign(plan, configuration)
+        .with_context(|| format!("failed to work out the values at {name}"))?;
+    let rendered = render(plan, spec, &values, places)
+        .with_context(|| format!("failed to fill in the target at {name}"))?;
+    let env = rendered.env.iter().map(|(name, value)| {
+        let is_secret = rendered.secret.contains(name);
+        let value = if is_secret { "(secret)" } else { value };
+        format!("{name}={}", word(value))
+    });
+    let command = rendered.command.iter().map(|one| word(one));
+    let line: Vec<String> = env.chain(command).collect();
+    let line = line.join(" ");
+    if name.is_empty() {
+        writeln!(text, "  {line}")?;
+    } else {
+        writeln!(text, "  {name:<24}{line}")?;
+    }
+    for (path, content) in &rendered.files {
+        writeln!(text, "    {}:", path.display())?;
+        for line in content.lines() {
+            writeln!(text, "      {line}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The baseline, and the baseline with one tunable at each of its bounds or at each other choice.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::fleet::{Barrier, Ended, Fleet};
+use super::passage::Passage;
 use crate::engine::caller::{between, later};
 use crate::engine::control::Control;
 use crate::engine::driver::Driven;
@@ -40,6 +41,8 @@ pub(super) struct Run {
     inbox_due: Timestamp,
     pub(super) is_interrupted: bool,
     pub(super) report: Option<Report>,
+    /// Leave to measure, where leave is needed.
+    pub(super) passage: Option<Passage>,
 }
 
 impl Run {
@@ -60,6 +63,7 @@ impl Run {
             inbox_due: Timestamp::MIN,
             is_interrupted: false,
             report: None,
+            passage: None,
             session,
         }
     }
@@ -84,6 +88,7 @@ impl Run {
                 self.take_steps().await?
             };
             self.settle().await?;
+            self.let_others_in();
             if let Some(report) = self.end().await? {
                 return Ok(report);
             }
@@ -182,6 +187,9 @@ impl Run {
             for step in self.steps() {
                 progress |= match step {
                     Step::Append(event) => {
+                        if !self.may_decide(&event).await? {
+                            return Ok(Timestamp::MAX);
+                        }
                         self.decide(event)?;
                         true
                     }

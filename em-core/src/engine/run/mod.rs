@@ -3,6 +3,7 @@
 mod decide;
 mod ending;
 mod fleet;
+mod passage;
 mod recover;
 mod requests;
 mod steps;
@@ -76,6 +77,7 @@ impl Engine {
             epoch: claim.epoch.clone(),
             stop: control.stop.child_token(),
             notices,
+            remarks: control.remarks.clone(),
             wanted: Wanted::of(experiment.plan(), self.ports.load.as_ref()),
         };
         let mut run = Run::new(Arc::new(session), experiment, control, received);

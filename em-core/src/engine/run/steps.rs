@@ -98,7 +98,7 @@ impl Run {
     }
 
     /// The answer, unless somebody asks to leave before it comes.
-    async fn unless_told_to_leave<T>(
+    pub(super) async fn unless_told_to_leave<T>(
         &mut self,
         work: BoxFuture<'_, T>,
     ) -> Result<Option<T>, EngineError> {

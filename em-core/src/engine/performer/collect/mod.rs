@@ -44,7 +44,7 @@ pub(super) async fn collect(
         summary,
         capacity: collector.capacity.take(),
         timing: timing(iteration, since, end),
-        remarks: Vec::new(),
+        remarks: iteration.session.remarks.clone(),
     };
     let collection = Collection {
         window: Window {
