@@ -50,6 +50,11 @@ pub fn target(plan: &Plan, base: &Path, data: &Path) -> Result<Arc<dyn Target>> 
     target_in(plan, surroundings(base, data)?)
 }
 
+/// Who makes the load of a plan.
+pub fn load_driver(plan: &Plan, base: &Path, data: &Path) -> Result<Arc<dyn LoadDriver>> {
+    load(plan, surroundings(base, data)?)
+}
+
 fn surroundings(base: &Path, data: &Path) -> Result<Surroundings> {
     let guardian = Guardian::this_executable()
         .context("failed to find the own executable, which guards what is started")?;

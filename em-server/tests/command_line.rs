@@ -69,6 +69,36 @@ fn a_check_shows_every_command_at_the_baseline_and_at_each_bound() {
         assert!(shown.contains(&line), "{line} in {shown}");
     }
     assert!(checked.stderr.is_empty());
+    assert!(
+        shown.contains("effects from about 7.6 % on (80 % power, 7 blocks)"),
+        "{shown}"
+    );
+    assert!(shown.contains("at most 1 MiB of raw data"), "{shown}");
+}
+
+#[test]
+fn a_load_that_cannot_be_made_is_refused_by_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("load.yaml");
+    let experiment = "\
+name: loaded
+target: { kind: process, command: [sleep, '5'] }
+tunables: [{ name: n, range: [1, 5], default: 3, apply: { env: N } }]
+load: { kind: command, command: [no-such-tool], output: { patterns: { x: { find: 'x ([0-9]+)', as: value } } } }
+objective: { minimize: load.x.value }
+budget: { trials: 3 }
+";
+    std::fs::write(&file, experiment).unwrap();
+    let checked = em(&["check", file.to_str().unwrap()]);
+    let said = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("the load cannot be made as planned"),
+        "{said}"
+    );
+    assert!(said.contains("no-such-tool"), "{said}");
+    let loud = em(&["check", "-v", "--offline", file.to_str().unwrap()]);
+    assert_eq!(loud.status.code(), Some(0), "{}", text(&loud.stderr));
 }
 
 #[test]

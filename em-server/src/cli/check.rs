@@ -1,17 +1,21 @@
 //! `em check`: everything that can be checked without changing anything, and the plan.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use em_core::fault::Fault;
 use em_core::id::{Epoch, OpKey};
-use em_core::plan::Plan;
-use em_core::port::{Clock as _, Finding, OpContext, Severity, Survey, SystemClock};
+use em_core::plan::{LoadSpec, Plan};
+use em_core::port::{
+    Clock as _, Finding, LoadGoal, LoadPlan, OpContext, Severity, Survey, SystemClock,
+};
 use em_local::fitness::Fitness;
 use tokio_util::sync::CancellationToken;
 
 use super::{CheckArgs, Failure, data_folder, print, runtime};
 use crate::experiment_file::{self, ReadFile, Unusable};
+use crate::view::forecast::Forecast;
 use crate::view::{plan, rendered};
 use crate::{compose, screen};
 
@@ -38,7 +42,9 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     }
     let slots = usize::try_from(parsed.plan.target.slots()).unwrap_or(usize::MAX);
     screen::say(&Fitness::survey(slots, 1).to_string());
-    let survey = survey(&parsed.plan, &base, &data_folder(args.data.as_deref())?)?;
+    let data = data_folder(args.data.as_deref())?;
+    check_load(&parsed.plan, &base, &data)?;
+    let survey = survey(&parsed.plan, &base, &data)?;
     judge(&survey.findings)
 }
 
@@ -61,10 +67,46 @@ pub(super) fn refusal(file: &Path, unusable: &Unusable) -> Failure {
     }
 }
 
+/// Whether the load can be made as planned.
+fn check_load(plan: &Plan, base: &Path, data: &Path) -> Result<(), Failure> {
+    if matches!(plan.load, LoadSpec::None) {
+        return Ok(());
+    }
+    let usage = |error: anyhow::Error| Failure::usage(format!("{error:#}"));
+    let driver = compose::load_driver(plan, base, data).map_err(usage)?;
+    let (seed, duration) = (plan.measurement.seed, Forecast::of(plan).collection);
+    // A rate that follows from the capacity is not known before that is found.
+    let goal = match plan.load.of_capacity() {
+        Some(_) => LoadGoal::FindCapacity { within: duration },
+        None => LoadGoal::Measure { rate: None },
+    };
+    let load = LoadPlan::new(Arc::new(plan.load.clone()), goal, seed, duration);
+    let cx = look(plan);
+    let checked = runtime()?.block_on(async {
+        tokio::time::timeout(plan.timeouts.call, driver.check(&cx, &load)).await
+    });
+    let checked = checked.context("the load was not checked in time (timeouts.call)")?;
+    checked.map_err(|fault| {
+        usage(anyhow::Error::new(fault).context("the load cannot be made as planned"))
+    })
+}
+
 /// A look at the target.
 fn survey(plan: &Plan, base: &Path, data: &Path) -> Result<Survey, Failure> {
     let target =
         compose::target(plan, base, data).map_err(|error| Failure::usage(format!("{error:#}")))?;
+    let cx = look(plan);
+    let surveyed = runtime()?.block_on(async {
+        tokio::time::timeout(plan.timeouts.call, target.survey(&cx, plan)).await
+    });
+    let surveyed = surveyed.context("the target was not surveyed in time (timeouts.call)")?;
+    surveyed
+        .map_err(|fault: Fault| anyhow::Error::new(fault).context("failed to survey the target"))
+        .map_err(Failure::from)
+}
+
+/// The context of a look that changes nothing.
+fn look(plan: &Plan) -> OpContext {
     let key = OpKey::Experiment {
         experiment: plan.name.clone(),
         seq: 0,
@@ -75,14 +117,7 @@ fn survey(plan: &Plan, base: &Path, data: &Path) -> Result<Survey, Failure> {
         counter: 0,
     };
     let deadline = SystemClock.now() + plan.timeouts.call;
-    let cx = OpContext::new(key, epoch, deadline, CancellationToken::new());
-    let surveyed = runtime()?.block_on(async {
-        tokio::time::timeout(plan.timeouts.call, target.survey(&cx, plan)).await
-    });
-    let surveyed = surveyed.context("the target was not surveyed in time (timeouts.call)")?;
-    surveyed
-        .map_err(|fault: Fault| anyhow::Error::new(fault).context("failed to survey the target"))
-        .map_err(Failure::from)
+    OpContext::new(key, epoch, deadline, CancellationToken::new())
 }
 
 fn judge(findings: &[Finding]) -> Result<(), Failure> {

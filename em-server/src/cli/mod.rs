@@ -28,6 +28,9 @@ use crate::screen;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Say more on stderr: what is done, and twice for every look; `RUST_LOG` says it finer
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 const EXAMPLES: &str = "\
@@ -191,13 +194,30 @@ impl From<anyhow::Error> for Failure {
 
 /// Reads the command line, does what it says, answers with the code of the process.
 pub fn main() -> ExitCode {
-    match answer(Cli::parse()) {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    match answer(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             screen::say(&format!("em: {message}"));
             ExitCode::from(code)
         }
     }
+}
+
+/// Sends what the crates log to stderr.
+fn log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn answer(cli: Cli) -> Result<(), Failure> {

@@ -33,6 +33,13 @@ pub fn describe(plan: &Plan) -> String {
     row("trials", &trials(plan));
     row("design", &design(plan, &forecast));
     row("deployments", &deployments(plan, &forecast));
+    row(
+        "disk",
+        &format!("at most {} of raw data", disk(&forecast, plan)),
+    );
+    if let Some(effect) = effect(&forecast) {
+        row("sees", &effect);
+    }
     if forecast.cannot_decide() {
         let (most, needed) = (forecast.blocks.1, forecast.needed_blocks);
         row(
@@ -190,6 +197,46 @@ fn deployments(plan: &Plan, forecast: &Forecast) -> String {
         ""
     };
     format!("{count}{first}; {each} of load each, {time} in all, and starting and stopping on top")
+}
+
+/// Spread of a block's log ratio that is assumed where nothing was measured yet.
+const ASSUMED_SPREAD: f64 = 0.05;
+
+/// The smallest effect that the design can see, on an assumption that is said with it.
+fn effect(forecast: &Forecast) -> Option<String> {
+    if forecast.cannot_decide() {
+        return None;
+    }
+    let blocks = usize::try_from(forecast.blocks.0).ok()?;
+    let level = 0.05 / f64::from(forecast.comparisons.max(1));
+    let effect = em_summarize::block::detectable(ASSUMED_SPREAD, blocks, level, 0.8)?;
+    Some(format!(
+        "effects from about {:.1} % on (80 % power, {blocks} blocks), if blocks differ by {:.0} % (assumed; `em show` says what was seen)",
+        100.0 * effect.exp_m1(),
+        100.0 * ASSUMED_SPREAD
+    ))
+}
+
+/// Bytes of one histogram of one batch, and seconds of a batch.
+const HISTOGRAM_BYTES: u64 = 5 * 1024;
+const BATCH_SECONDS: u64 = 5;
+
+fn disk(forecast: &Forecast, plan: &Plan) -> String {
+    let Some((_, most)) = forecast.deployments else {
+        return "5 KiB per histogram and 5 s".to_owned();
+    };
+    let own = u64::try_from(plan.metrics.len()).unwrap_or(u64::MAX);
+    let of_load = if matches!(plan.load, LoadSpec::None) {
+        0
+    } else {
+        3
+    };
+    let batches = forecast.collection.as_secs() / BATCH_SECONDS + 1;
+    let bytes = most
+        .saturating_mul(batches)
+        .saturating_mul(own.saturating_add(of_load))
+        .saturating_mul(HISTOGRAM_BYTES);
+    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 fn counted(count: u64, noun: &str) -> String {
