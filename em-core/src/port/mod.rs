@@ -28,3 +28,9 @@ pub use target::{
     Address, DeployPlan, Fact, Finding, Incident, IncidentKind, Readiness, Remnant, Severity,
     SlotInfo, Survey, Target, Undo,
 };
+
+#[cfg(any(test, feature = "mock"))]
+pub use {
+    analyst::MockAnalyst, clock::MockClock, datasource::MockDatasource, load::MockLoadDriver,
+    recommender::MockRecommender, store::MockStore, summarizer::MockSummarizer, target::MockTarget,
+};
