@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::{aa, dead_time, kill9, quickstart, raw_size, suites, two_managers};
+use crate::{aa, dead_time, kill9, overhead, quickstart, raw_size, suites, two_managers};
 
 /// One figure.
 #[derive(Debug)]
@@ -88,6 +88,13 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "<= 50 ms at p99",
         kind: Kind::Timing,
         measure: dead_time::measure,
+    },
+    Figure {
+        name: "overhead",
+        what: "CPU and memory of the manager per trial, and how fast it resumes",
+        goal: "<= 0.3 ms CPU, flat, < 10 KB waiting, < 1 s resume of 10,000",
+        kind: Kind::Timing,
+        measure: overhead::measure,
     },
     Figure {
         name: "raw-size",

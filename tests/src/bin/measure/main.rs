@@ -11,6 +11,7 @@ mod em;
 mod figure;
 mod kill9;
 mod machine;
+mod overhead;
 mod paper;
 mod quickstart;
 mod raw_size;
