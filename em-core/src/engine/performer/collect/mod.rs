@@ -26,13 +26,15 @@ pub(super) async fn collect(
 ) -> Result<IterationEvent, Failure> {
     let mut collector = Collector::new(iteration, running, since);
     collector.look_once().await;
-    let labelled = if matches!(iteration.job.goal, LoadGoal::FindCapacity { .. }) {
+    let (labelled, end) = if matches!(iteration.job.goal, LoadGoal::FindCapacity { .. }) {
+        // It has no window; it is over when the search is.
         collector.until_finished().await?;
-        nothing_labelled(since)
+        (nothing_labelled(since), collector.now())
     } else {
-        until_enough(&mut collector).await?
+        let labelled = until_enough(&mut collector).await?;
+        let end = end_of(&labelled).unwrap_or(since);
+        (labelled, end)
     };
-    let end = end_of(&labelled).unwrap_or(since);
     collector.stop().await?;
     let summary = summary::summarize(&mut collector, &labelled).await?;
     collector.keep_raw().await?;
