@@ -1,4 +1,5 @@
 //! Tests of the repository itself: its walls, its licences, its claims.
 
+mod diagrams;
 mod licences;
 mod walls;
