@@ -50,6 +50,11 @@ impl Summarizer for PlainSummarizer {
             };
             summary.estimates = BTreeMap::from([("mean".to_owned(), estimate)]);
         }
+        let said = &summary.estimates;
+        let unsaid = wanted.iter().map(Statistic::to_string);
+        let unsaid = unsaid.filter(|name| !said.contains_key(name));
+        let problems = unsaid.map(|name| format!("{name} is not said")).collect();
+        summary.problems = problems;
         summary
     }
 }
@@ -129,7 +134,10 @@ impl Analyst for PlainAnalyst {
                 let is_better = |(value, base): &(f64, f64)| {
                     if maximize { value > base } else { value < base }
                 };
-                let kind = if !pairs.is_empty() && pairs.iter().all(is_better) {
+                let kind = if pairs.is_empty() {
+                    let why = "there is no block".to_owned();
+                    VerdictKind::Undecided { why }
+                } else if pairs.iter().all(is_better) {
                     VerdictKind::Better
                 } else {
                     VerdictKind::Worse

@@ -7,13 +7,17 @@
 pub mod conformance;
 
 mod clock;
+mod datasource;
 mod load;
 mod mathematics;
 mod plan;
+mod recommender;
 mod target;
 
 pub use clock::ManualClock;
+pub use datasource::FakeDatasource;
 pub use load::FakeLoad;
 pub use mathematics::{PlainAnalyst, PlainSummarizer};
 pub use plan::{PlanBuilder, a_plan};
+pub use recommender::FakeRecommender;
 pub use target::{FakeTarget, Outside};

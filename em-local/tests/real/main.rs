@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod command;
+mod conformance;
 mod guard;
 mod load;
 mod process;
