@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use em_core::journal::Blame;
 use em_core::port::{Address, Fact, Readiness};
+use tokio::time::Instant;
 
 use super::error::ProcessError;
 use super::health::Watched;
@@ -23,10 +24,14 @@ use crate::readiness::{self, Look};
 use crate::stop::SignalName;
 use crate::workdir;
 
+/// Afterwards a difference between what was asked and what runs is one.
+const SETTLES_WITHIN: Duration = Duration::from_secs(2);
+
 /// A started iteration.
 #[derive(Debug)]
 pub(super) struct Deployment {
     pub(super) running: Running,
+    pub(super) begun: Instant,
     pub(super) watched: Watched,
     pub(super) hooks: HookRunner,
     /// What setup commands left running; it ends with this.
@@ -64,11 +69,25 @@ impl Deployment {
         Ok(match (look, self.stuck(&state)) {
             (_, Some(stuck)) => stuck,
             (Look::NotYet(why), None) => Readiness::Progressing { why },
-            (Look::Ready, None) => Readiness::Ready {
-                facts: self.facts(),
-                addresses: self.addresses(),
-            },
+            (Look::Ready, None) => self.ready(),
         })
+    }
+
+    /// The program is put in its place (cgroup, cores, user) by steps of its own after it was started:
+    /// for a moment what runs is not yet what was asked.
+    fn ready(&self) -> Readiness {
+        let facts = self.facts();
+        let differs = |fact: &&Fact| fact.asked.is_some() && fact.asked != fact.seen;
+        if self.begun.elapsed() < SETTLES_WITHIN
+            && let Some(fact) = facts.iter().find(differs)
+        {
+            let why = format!("{} is not yet as asked", fact.name);
+            return Readiness::Progressing { why };
+        }
+        Readiness::Ready {
+            facts,
+            addresses: self.addresses(),
+        }
     }
 
     async fn ask(&self, command: &[String]) -> Result<Look, ProcessError> {

@@ -81,6 +81,7 @@ impl Site<'_> {
         };
         Ok(Deployment {
             running,
+            begun: tokio::time::Instant::now(),
             watched: Watched::default(),
             asked: self.asked(&rendered, &group, account.as_ref()),
             hooks,

@@ -412,6 +412,8 @@ mod tests {
 
         #[test]
         fn whole_binary_numbers_print_the_largest_suffix(number in 1_i64..1024, power in 0_u32..5) {
+            // Below 1024 a number is decimal in Kubernetes, and 1000 of them are 1k.
+            prop_assume!(power > 0 || number != 1000);
             let bytes = number << (10 * power);
             let printed = Quantity::from_bytes(bytes).to_string();
             let suffix = ["", "Ki", "Mi", "Gi", "Ti"][power as usize];
