@@ -29,6 +29,7 @@ impl Experiment {
             calibration: None,
             trials: BTreeMap::new(),
             unfinished: BTreeSet::new(),
+            listed: 0,
             configurations: HashMap::new(),
             blocks: Vec::new(),
             open_block: None,
@@ -294,6 +295,7 @@ impl Experiment {
             self.proposed += 1;
         }
         self.unfinished.insert(*trial);
+        self.listed += usize::from(*origin == Origin::Listed);
         let added = Trial::new(*trial, label.clone(), configuration, origin.clone());
         self.trials.insert(*trial, added);
     }

@@ -75,6 +75,11 @@ impl Experiment {
         )
     }
 
+    /// How many trials have joined because the file lists them.
+    pub fn listed(&self) -> usize {
+        self.listed
+    }
+
     /// Trials without an outcome.
     pub fn unfinished(&self) -> &BTreeSet<TrialId> {
         &self.unfinished

@@ -43,6 +43,8 @@ pub struct Experiment {
     calibration: Option<(Capacity, f64)>,
     trials: BTreeMap<TrialId, Trial>,
     unfinished: BTreeSet<TrialId>,
+    /// Trials that the file lists.
+    listed: usize,
     configurations: HashMap<Digest, TrialId>,
     blocks: Vec<DrawnBlock>,
     open_block: Option<BlockNo>,

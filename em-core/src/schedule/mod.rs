@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::experiment::{Experiment, Phase, Trial};
+use crate::experiment::{Experiment, Phase};
 use crate::id::{IterationNo, SlotId, TrialId};
 use crate::journal::{ExperimentEvent, Origin, Stopped};
 use crate::plan::{Baseline, TargetSpec};
@@ -216,8 +216,7 @@ fn later_trials(experiment: &Experiment) -> Vec<Step> {
         return Vec::new();
     }
     let plan = experiment.plan();
-    let is_listed = |trial: &&Trial| trial.origin == Origin::Listed;
-    let known = experiment.trials().filter(is_listed).count();
+    let known = experiment.listed();
     let base = plan.baseline.configuration().cloned().unwrap_or_default();
     let mut trial = experiment.next_trial_id();
     let mut added = Vec::new();

@@ -22,7 +22,16 @@ pub(super) fn after_block(view: &View<'_>) -> Vec<Step> {
     if let Phase::Verifying { stopped } = experiment.phase() {
         return verify(view, *stopped);
     }
-    let listed = competing(experiment, |trial| trial.round().is_none());
+    let listed = match experiment.plan().measurement.design {
+        Design::RandomizedBlocks => competing(experiment, |trial| trial.round().is_none()),
+        // Only the next ones matter, and there may be very many.
+        Design::Sequential => {
+            let slots = place::slots(experiment).count().max(1);
+            of_kind(experiment, |trial| trial.round().is_none())
+                .take(slots)
+                .collect()
+        }
+    };
     if !listed.is_empty() || experiment.plan().search.is_none() {
         return measure(view, &listed);
     }
@@ -34,14 +43,20 @@ pub(super) fn after_block(view: &View<'_>) -> Vec<Step> {
 
 /// Trials that compete: not the baseline, without an outcome, and of the wanted kind.
 fn competing(experiment: &Experiment, wanted: impl Fn(&Trial) -> bool) -> Vec<TrialId> {
+    of_kind(experiment, wanted).collect()
+}
+
+fn of_kind(
+    experiment: &Experiment,
+    wanted: impl Fn(&Trial) -> bool,
+) -> impl Iterator<Item = TrialId> {
     let unfinished = experiment
         .unfinished()
         .iter()
         .filter_map(|id| experiment.trial(*id));
     unfinished
-        .filter(|trial| !trial.is_baseline() && wanted(trial))
+        .filter(move |trial| !trial.is_baseline() && wanted(trial))
         .map(|trial| trial.id)
-        .collect()
 }
 
 /// Ends trials whose places were lost: no value at all, or lost twice.
