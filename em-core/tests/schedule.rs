@@ -614,3 +614,56 @@ fn the_capacity_is_found_before_anything_is_compared() {
         .unwrap();
     assert!(calibrated < drawn);
 }
+
+#[test]
+fn a_plan_with_quantities_is_the_same_plan_after_the_journal() {
+    let text = LISTED.replace(
+        "tunables: [",
+        "tunables: [{ name: memory, range: [512Mi, 4Gi], default: 1Gi, apply: { env: M } }, ",
+    );
+    let plan = plan(&text.replace("{ x: 40 }", "{ x: 40, memory: 2Gi }"));
+    let created = ExperimentEvent::Created {
+        plan: Box::new(plan.clone()),
+    };
+    let stored = serde_json::to_string(&created).unwrap();
+    let read: ExperimentEvent = serde_json::from_str(&stored).unwrap();
+    let again = Experiment::created(Timestamp::UNIX_EPOCH, &read).unwrap();
+    assert_eq!(again.amendment(&plan), Ok(None));
+}
+
+#[test]
+fn a_recommender_hears_of_the_baseline_in_the_same_terms_as_of_the_trials() {
+    let plan = searched(
+        "search: { method: random, parallel: 1, blocks: 1, verify: 1 }\nbudget: { trials: 1 }\n",
+    );
+    let heard = |ends: &Ends<'_>| {
+        let play = Play::of(plan.clone(), 1, ends)
+            .suggesting(vec![Suggestion::Try(vec![configuration(25)])])
+            .run();
+        let (holds, stranded) = (BTreeMap::new(), BTreeMap::new());
+        let view = View {
+            experiment: &play.experiment,
+            holds: &holds,
+            stranded: &stranded,
+            analyst: &Plain,
+            now: play.now,
+        };
+        let past = em_core::schedule::past_trials(&view);
+        past.iter()
+            .map(|one| one.objective.unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        heard(&by_formula),
+        [1.0, 0.5],
+        "ratios where all values are positive"
+    );
+    let negative = |experiment: &Experiment, trial: TrialId, _: IterationNo| {
+        measured(-value_of(experiment, trial))
+    };
+    assert_eq!(
+        heard(&negative),
+        [-50.0, -25.0],
+        "values where they are not"
+    );
+}

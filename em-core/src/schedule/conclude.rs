@@ -6,7 +6,7 @@ use crate::experiment::{Experiment, Phase, Place, Trial};
 use crate::id::TrialId;
 use crate::journal::{Answer, Blame, ExperimentEvent, Failure, Outcome, Purpose, Stopped};
 use crate::observe::{
-    Comparison, ConstraintState, ConstraintVerdict, History, Judgement, Verdict, VerdictKind,
+    Block, Comparison, ConstraintState, ConstraintVerdict, History, Judgement, Verdict, VerdictKind,
 };
 use crate::plan::Direction;
 
@@ -30,16 +30,32 @@ pub struct Standing {
 
 /// Screened trials by the objective, the best first.
 pub(super) fn screened(view: &View<'_>) -> Vec<Standing> {
-    let experiment = view.experiment;
+    screening_of(view, &with_numbers(view.experiment))
+}
+
+/// The same, the baseline among them.
+pub(super) fn screened_and_baseline(view: &View<'_>) -> Vec<Standing> {
+    let baseline = view
+        .experiment
+        .trial(TrialId::BASELINE)
+        .map(|known| known.id);
+    let trials = baseline.into_iter().chain(with_numbers(view.experiment));
+    screening_of(view, &trials.collect::<Vec<_>>())
+}
+
+fn with_numbers(experiment: &Experiment) -> Vec<TrialId> {
     let has_numbers =
         |trial: &&Trial| trial.round().is_some() && trial.measured > 0 && trial.dropped.is_none();
-    let trials: Vec<_> = experiment
+    experiment
         .trials()
         .filter(has_numbers)
         .map(|trial| trial.id)
-        .collect();
-    let history = histories(experiment, &trials);
-    standings(experiment, &history, &view.analyst.compare(&history))
+        .collect()
+}
+
+fn screening_of(view: &View<'_>, trials: &[TrialId]) -> Vec<Standing> {
+    let history = histories(view.experiment, trials);
+    standings(view.experiment, &history, &view.analyst.compare(&history))
 }
 
 /// Trials of a history by its first quantity, the best first. Ties keep the order of numbers.
@@ -82,30 +98,35 @@ pub fn standings(
     all
 }
 
+/// Whether every value of a comparison can be seen relative to its block's baseline. Decided once
+/// for all trials: ratios and values in their own unit do not stand in one ranking.
+fn is_relative(comparison: &Comparison) -> bool {
+    comparison.blocks.iter().all(|block| {
+        let positive = block.values.values().all(|value| *value > 0.0);
+        positive && block.baseline.is_some_and(|baseline| baseline > 0.0)
+    })
+}
+
 /// Mean score, its standard error and the number of blocks.
 fn score(comparison: &Comparison, trial: TrialId) -> Option<(f64, Option<f64>, u32)> {
-    let pairs: Vec<(f64, Option<f64>)> = comparison
-        .blocks
-        .iter()
-        .filter_map(|block| Some((*block.values.get(&trial)?, block.baseline)))
-        .collect();
-    let logs: Option<Vec<f64>> = pairs
-        .iter()
-        .map(|(value, baseline)| {
-            let baseline = (*baseline)?;
-            (*value > 0.0 && baseline > 0.0).then(|| (value / baseline).ln())
-        })
-        .collect();
-    let blocks = u32::try_from(pairs.len())
+    let relative = is_relative(comparison);
+    let in_block = |block: &Block| {
+        let value = *block.values.get(&trial)?;
+        match block.baseline {
+            Some(baseline) if relative => Some((value / baseline).ln()),
+            Some(_) | None => Some(value),
+        }
+    };
+    let seen: Vec<f64> = comparison.blocks.iter().filter_map(in_block).collect();
+    let blocks = u32::try_from(seen.len())
         .ok()
         .filter(|blocks| *blocks > 0)?;
-    if let Some(logs) = logs {
-        let (mean, error) = mean_and_error(&logs);
-        return Some((mean.exp(), error.map(|error| error * mean.exp()), blocks));
-    }
-    let values: Vec<f64> = pairs.iter().map(|(value, _)| *value).collect();
-    let (mean, error) = mean_and_error(&values);
-    Some((mean, error, blocks))
+    let (mean, error) = mean_and_error(&seen);
+    Some(if relative {
+        (mean.exp(), error.map(|error| error * mean.exp()), blocks)
+    } else {
+        (mean, error, blocks)
+    })
 }
 
 fn mean_and_error(values: &[f64]) -> (f64, Option<f64>) {

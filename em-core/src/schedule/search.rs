@@ -436,18 +436,14 @@ fn draw_exactly(view: &View<'_>, trials: Vec<TrialId>, purpose: Purpose) -> Vec<
 /// What a recommender may know of all trials but verifying ones.
 pub fn past_trials(view: &View<'_>) -> Vec<PastTrial> {
     let experiment = view.experiment;
-    let standings = conclude::screened(view);
+    let standings = conclude::screened_and_baseline(view);
     let of = |trial: &Trial| {
         let standing = standings.iter().find(|standing| standing.trial == trial.id);
         PastTrial {
             trial: trial.id,
             configuration: trial.configuration.as_deref().cloned(),
             outcome: trial.outcome.as_ref().map(Outcome::kind),
-            objective: if trial.is_baseline() {
-                Some(1.0)
-            } else {
-                standing.map(|one| one.score)
-            },
+            objective: standing.map(|one| one.score),
             standard_error: standing.and_then(|one| one.standard_error),
             blocks: trial.measured,
             feasible: standing.map(|one| one.constraints != ConstraintState::Broken),
