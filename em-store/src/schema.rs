@@ -23,11 +23,14 @@ pub(crate) static JOURNAL: LazyLock<Migrator> = LazyLock::new(|| {
 
 /// Migrations of `raw.db`.
 pub(crate) static RAW: LazyLock<Migrator> = LazyLock::new(|| {
-    Migrator::with_migrations(vec![migration(
-        1,
-        "init",
-        include_str!("../migrations/raw/0001_init.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        migration(1, "init", include_str!("../migrations/raw/0001_init.sql")),
+        migration(
+            2,
+            "deflated",
+            include_str!("../migrations/raw/0002_deflated.sql"),
+        ),
+    ])
 });
 
 fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {

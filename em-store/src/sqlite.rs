@@ -181,7 +181,7 @@ impl SqliteStore {
         let put = Put {
             digest,
             at,
-            bytes: bytes.to_vec(),
+            bytes: raw::stored(bytes).await,
             reply,
         };
         writers.raw(raw::Command::Put(put)).await?;

@@ -178,6 +178,43 @@ async fn a_sweep_takes_what_is_old_and_unnamed_and_was_not_renewed() {
 }
 
 #[tokio::test]
+async fn raw_data_of_the_first_schema_is_read_before_and_after_the_migration() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    // As the first schema kept it: the bytes themselves, however long.
+    let bytes = vec![b'7'; 5_000];
+    let digest = store.put(&bytes).await.unwrap();
+    store.close().await;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("raw.db"));
+    let mut connection = options.connect().await.unwrap();
+    sqlx::query("UPDATE raw SET bytes = ?")
+        .bind(&bytes)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 2")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+
+    let reader = SqliteStore::open_to_read(folder.path(), clock())
+        .await
+        .unwrap();
+    assert_eq!(reader.get(&digest).await.unwrap(), bytes);
+    reader.close().await;
+    let store = open(folder.path()).await;
+    assert_eq!(store.get(&digest).await.unwrap(), bytes);
+    let more = vec![b'8'; 5_000];
+    let digest = store.put(&more).await.unwrap();
+    assert_eq!(store.get(&digest).await.unwrap(), more);
+    assert!(
+        store.usage().await.unwrap().bytes < 6_000,
+        "the new one is short"
+    );
+}
+
+#[tokio::test]
 async fn a_closed_store_has_written_what_it_was_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;

@@ -8,6 +8,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use super::RawUsage;
+use super::form::plain;
 use crate::StoreError;
 use crate::schema::reading;
 
@@ -35,14 +36,15 @@ impl Reader {
     }
 
     pub(crate) async fn get(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        sqlx::query_scalar("SELECT bytes FROM raw WHERE digest = ?")
+        let found: Option<Vec<u8>> = sqlx::query_scalar("SELECT bytes FROM raw WHERE digest = ?")
             .bind(digest.as_bytes().as_slice())
             .fetch_optional(&self.pool)
             .await
-            .map_err(|source| StoreError::database("read raw data", &self.path, source))?
-            .ok_or_else(|| StoreError::NoRaw {
-                digest: digest.to_string(),
-            })
+            .map_err(|source| StoreError::database("read raw data", &self.path, source))?;
+        let stored = found.ok_or_else(|| StoreError::NoRaw {
+            digest: digest.to_string(),
+        })?;
+        plain(stored, digest)
     }
 
     pub(crate) async fn usage(&self) -> Result<RawUsage, StoreError> {

@@ -18,6 +18,7 @@ pub(crate) struct Put {
     pub(crate) digest: Digest,
     /// When, in nanoseconds since 1970.
     pub(crate) at: i64,
+    /// In the form in which they are stored.
     pub(crate) bytes: Vec<u8>,
     pub(crate) reply: oneshot::Sender<Result<(), StoreError>>,
 }
