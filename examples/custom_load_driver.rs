@@ -68,11 +68,7 @@ impl LoadDriver for Calls {
                 let value = em_examples::time_to_sort(size.unwrap_or_default());
                 let points = vec![TimedValue { at: start, value }];
                 let observed = [(response_time(), Observed::Values { points })].into();
-                LoadBatch {
-                    index,
-                    window: Window { start, end },
-                    observed,
-                }
+                LoadBatch::new(index, Window { start, end }, observed)
             })
         };
         let batches = (from..).map_while(batch).collect();

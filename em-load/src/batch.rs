@@ -70,6 +70,8 @@ pub struct Batch {
     pub from: Duration,
     /// End, from the start of the run.
     pub to: Duration,
+    /// When its last request came to its end, from the start of the run; not before `to`.
+    pub complete: Duration,
     /// Whether the load was steady.
     pub is_steady: bool,
     /// What was counted.

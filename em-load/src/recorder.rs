@@ -37,6 +37,7 @@ pub(crate) struct OpenBatch {
     to: Moment,
     is_steady: bool,
     outstanding: u64,
+    last_done: Moment,
     counts: Counts,
     times: Times,
 }
@@ -49,6 +50,7 @@ impl OpenBatch {
             to: plan.end_of(from),
             is_steady: from >= plan.steady,
             outstanding: 0,
+            last_done: from,
             counts: Counts::default(),
             times: Times::default(),
         }
@@ -62,6 +64,7 @@ impl OpenBatch {
             index: self.index,
             from: self.from.since(origin),
             to: self.to.since(origin),
+            complete: self.last_done.max(self.to).since(origin),
             is_steady: self.is_steady,
             counts: self.counts,
             times: self.times.pack(),
@@ -191,6 +194,7 @@ impl Recorder {
 
         let batch = self.numbered(batch);
         batch.outstanding -= 1;
+        batch.last_done = batch.last_done.max(done);
         batch.times.send_lag.record(sent.since(due));
         match result {
             Ok(()) => {

@@ -124,6 +124,8 @@ pub struct Run {
 #[derive(Debug)]
 struct Shared {
     batches: Mutex<Vec<Batch>>,
+    /// How many batches there are, counted up to the first that is missing.
+    sealed: watch::Sender<usize>,
     progress: watch::Sender<Progress>,
     gauges: Arc<PacerGauges>,
 }
@@ -132,6 +134,17 @@ impl Shared {
     fn batches(&self) -> MutexGuard<'_, Vec<Batch>> {
         // A panic while the lock was held leaves a vector that is merely shorter.
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a batch. They come in any order: each is sealed beside the others.
+    fn keep(&self, sealed: Batch) {
+        let mut kept = self.batches();
+        let at = kept.partition_point(|other| other.index < sealed.index);
+        kept.insert(at, sealed);
+        let is_gapless = kept.last().is_some_and(|last| last.index + 1 == kept.len());
+        if is_gapless {
+            self.sealed.send_replace(kept.len());
+        }
     }
 }
 
@@ -143,6 +156,7 @@ impl Run {
         let gauges = Arc::new(PacerGauges::default());
         let shared = Arc::new(Shared {
             batches: Mutex::default(),
+            sealed: watch::Sender::default(),
             progress: watch::Sender::new(Progress::Ramping),
             gauges: Arc::clone(&gauges),
         });
@@ -217,6 +231,13 @@ impl Run {
             .filter(|batch| batch.index >= index)
             .cloned()
             .collect()
+    }
+
+    /// Returns when there are more than `count` batches.
+    pub async fn more_than(&self, count: usize) {
+        let mut sealed = self.shared.sealed.subscribe();
+        // The sender lives as long as this run does.
+        drop(sealed.wait_for(|sealed| *sealed > count).await);
     }
 
     /// Requests that have fallen due so far, as counted by the pacer.
@@ -398,10 +419,7 @@ impl Sealing {
         let (origin, shared) = (self.origin, Arc::clone(&self.shared));
         self.tasks.spawn_blocking(move || {
             for batch in batches {
-                let sealed = batch.seal(origin);
-                let mut kept = shared.batches();
-                let at = kept.partition_point(|other| other.index < sealed.index);
-                kept.insert(at, sealed);
+                shared.keep(batch.seal(origin));
             }
         });
     }

@@ -97,8 +97,12 @@ pub struct Timing {
     pub ramp: Duration,
     /// From steady load to the end of the last window.
     pub collect: Duration,
+    /// From the end of the last window until the last observation that belongs to it: the answer to
+    /// a request that fell due in it.
+    #[serde(default)]
+    pub answers: Duration,
     /// Time that the manager itself added: from the last awaited fact to the first request, and
-    /// from the end of the window to the recorded result.
+    /// from the last awaited answer to the result, ready to be recorded.
     pub dead: Duration,
 }
 

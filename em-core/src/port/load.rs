@@ -35,7 +35,8 @@ pub trait LoadDriver: Debug + Send + Sync + 'static {
     async fn status(&self, cx: &OpContext) -> Result<LoadStatus, Fault>;
 
     /// Ends it, within a second. Nothing to end = success. What was seen stays readable through
-    /// `report` until the key's iteration is over.
+    /// `report` until the key's iteration is over. A measurement is read before its load is stopped:
+    /// while the last answers come, the target is under the same load as before.
     async fn stop(&self, cx: &OpContext) -> Result<(), Fault>;
 
     /// What was seen in the batches from number `from` on. Finished batches only, until `stop`.
@@ -49,7 +50,8 @@ pub trait LoadDriver: Debug + Send + Sync + 'static {
         false
     }
 
-    /// Returns when another look is worth it. The default is a tick.
+    /// Returns when another look is worth it: it became steady, ended, or there is a batch that no
+    /// report held yet. The default is a tick.
     async fn changed(&self, cx: &OpContext) {
         let _ = cx;
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -161,8 +163,23 @@ pub struct LoadBatch {
     pub index: u32,
     /// When.
     pub window: Window,
+    /// When the last observation of the window was there: the answer to a request that fell due in
+    /// it may come after its end.
+    pub complete: Timestamp,
     /// Observations by metric, without the prefix `load.`.
     pub observed: BTreeMap<MetricName, Observed>,
+}
+
+impl LoadBatch {
+    /// A batch that was complete at its end.
+    pub fn new(index: u32, window: Window, observed: BTreeMap<MetricName, Observed>) -> Self {
+        Self {
+            index,
+            complete: window.end,
+            window,
+            observed,
+        }
+    }
 }
 
 /// The greatest rate that a target sustained.

@@ -98,11 +98,8 @@ fn batch(started: &Started, index: u32) -> LoadBatch {
     random.set_stream(u64::from(index));
     let value = sum * (1.0 + 0.01 * random.random_range(-1.0..1.0));
     let points = vec![TimedValue { at: start, value }];
-    LoadBatch {
-        index,
-        window,
-        observed: BTreeMap::from([("latency".parse().unwrap(), Observed::Values { points })]),
-    }
+    let observed = BTreeMap::from([("latency".parse().unwrap(), Observed::Values { points })]);
+    LoadBatch::new(index, window, observed)
 }
 
 #[async_trait]

@@ -208,7 +208,7 @@ impl LoadDriver for HttpDriver {
                 origin,
                 pooled,
             } => {
-                let mut pooled = pooled.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut pooled = locked(pooled);
                 pooled.take_in(run);
                 LoadReport {
                     batches: observe::batches(run, *origin, from),
@@ -242,7 +242,14 @@ impl LoadDriver for HttpDriver {
         };
         let news = async {
             match &*load {
-                Load::Measuring { run, .. } => drop(run.follow().changed().await),
+                Load::Measuring { run, pooled, .. } => {
+                    let reported = locked(pooled).count();
+                    let mut progress = run.follow();
+                    tokio::select! {
+                        () = run.more_than(reported) => {}
+                        _ = progress.changed() => {}
+                    }
+                }
                 Load::Searching { state, .. } => drop(state.clone().changed().await),
             }
         };
@@ -251,6 +258,11 @@ impl LoadDriver for HttpDriver {
             () = news => {}
         }
     }
+}
+
+fn locked(pooled: &Mutex<Pooled>) -> MutexGuard<'_, Pooled> {
+    // A panic while the lock was held leaves sums that lack a batch: the next report adds it.
+    pooled.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Load {

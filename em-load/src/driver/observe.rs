@@ -105,6 +105,7 @@ fn observed(batch: &Batch, index: u32, origin: Timestamp) -> LoadBatch {
     LoadBatch {
         index,
         window,
+        complete: at(origin, batch.complete),
         observed: seen,
     }
 }
@@ -154,6 +155,11 @@ impl Pooled {
                 self.steady.times.merge(&batch.times.unpack());
             }
         }
+    }
+
+    /// How many batches it holds.
+    pub(super) fn count(&self) -> usize {
+        self.next
     }
 
     pub(super) fn problems(&self) -> Vec<String> {

@@ -114,11 +114,7 @@ impl Seen {
                 observed.insert(metric.clone(), Observed::Histogram(histogram));
             }
         }
-        LoadBatch {
-            index,
-            window,
-            observed,
-        }
+        LoadBatch::new(index, window, observed)
     }
 }
 

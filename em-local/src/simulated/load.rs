@@ -99,11 +99,7 @@ impl SimulatedLoad {
                 );
             }
         }
-        Ok(LoadBatch {
-            index,
-            window,
-            observed: seen,
-        })
+        Ok(LoadBatch::new(index, window, seen))
     }
 }
 

@@ -62,10 +62,11 @@ fn time(timings: &[Timing]) -> Option<String> {
         Some(spell(rounded(nearest_rank(&all, share)?)))
     };
     Some(format!(
-        "Time per iteration (median): {} to deploy, {} until the load is steady, {} of measuring; the manager added {} (p50), {} (p99).",
+        "Time per iteration (median): {} to deploy, {} until the load is steady, {} of measuring, {} until the last answer; the manager added {} (p50), {} (p99).",
         of(|one| one.deploy, 0.5)?,
         of(|one| one.ramp, 0.5)?,
         of(|one| one.collect, 0.5)?,
+        of(|one| one.answers, 0.5)?,
         of(|one| one.dead, 0.5)?,
         of(|one| one.dead, 0.99)?,
     ))
@@ -104,12 +105,13 @@ mod tests {
             deploy: Duration::from_micros(31_234),
             ramp: Duration::from_millis(2),
             collect: Duration::from_millis(1503),
+            answers: Duration::from_millis(55),
             dead: Duration::from_millis(ms),
         };
         let all: Vec<Timing> = (1..=100).map(timing).collect();
         assert_eq!(
             time(&all).unwrap(),
-            "Time per iteration (median): 31ms to deploy, 2ms until the load is steady, 1s500ms of measuring; the manager added 50ms (p50), 99ms (p99)."
+            "Time per iteration (median): 31ms to deploy, 2ms until the load is steady, 1s500ms of measuring, 55ms until the last answer; the manager added 50ms (p50), 99ms (p99)."
         );
         assert_eq!(time(&[]), None);
     }

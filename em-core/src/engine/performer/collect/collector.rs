@@ -34,6 +34,12 @@ pub(super) struct Collector<'a> {
     pub(super) capacity: Option<Capacity>,
     /// When the labels are next asked for.
     pub(super) checkpoint: Timestamp,
+    /// When the first request fell due, where requests are seen.
+    pub(super) load_began: Option<Timestamp>,
+    /// When the analyst expects to see enough, and the number of batches that it has seen.
+    expected: (Timestamp, usize),
+    /// When each batch of the load was complete, beside its window.
+    completions: Vec<(Window, Timestamp)>,
     samplers: Vec<Sampler<'a>>,
     next_of_load: u32,
     /// Why the load so far is not to be trusted, if it is not.
@@ -74,6 +80,9 @@ impl<'a> Collector<'a> {
             warnings: BTreeSet::new(),
             capacity: None,
             checkpoint: later(since, first),
+            load_began: None,
+            expected: (later(since, first), 0),
+            completions: Vec::new(),
             samplers: Sampler::all(iteration, since),
             next_of_load: 0,
             problem: None,
@@ -83,6 +92,20 @@ impl<'a> Collector<'a> {
 
     pub(super) fn now(&self) -> Timestamp {
         self.iteration.caller.now()
+    }
+
+    /// Whether labelling again may say something new.
+    pub(super) fn is_due(&self) -> bool {
+        let (expected, seen) = self.expected;
+        let now = self.now();
+        now >= self.checkpoint || (now >= expected && self.collected.batches.len() > seen)
+    }
+
+    /// When the last observation of the stretch until `end` was there.
+    pub(super) fn complete_until(&self, end: Timestamp) -> Timestamp {
+        let within = self.completions.iter();
+        let within = within.filter(|(window, _)| window.start < end);
+        within.map(|(_, at)| *at).fold(end, Timestamp::max)
     }
 
     /// Samples what is wanted of the deployment itself, from sources without history.
@@ -153,6 +176,7 @@ impl<'a> Collector<'a> {
         // The last batch comes a moment after its end: it is waited for, not polled for.
         let soon = later(self.now(), self.iteration.session.wanted.batch / 4);
         self.checkpoint = until.max(soon);
+        self.expected = (until, self.collected.batches.len());
         Ok(())
     }
 
@@ -243,10 +267,12 @@ impl<'a> Collector<'a> {
     }
 
     fn take_batch(&mut self, batch: LoadBatch) {
+        self.load_began.get_or_insert(batch.window.start);
         // What was seen before the load was steady is none of the measurement.
         if batch.window.start < self.collected.steady_since {
             return;
         }
+        self.completions.push((batch.window, batch.complete));
         let observed = batch.observed.into_iter();
         let mut observed: BTreeMap<MetricName, Observed> = observed
             .map(|(name, seen)| (of_load(&name), seen))
@@ -340,16 +366,13 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// Ends the load, and takes what it saw last. What died at the very end counts, too.
-    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
+    /// Judges the load as a whole. What died at the very end counts, too.
+    ///
+    /// The load goes on until the deployment is withdrawn: its last answers are of no interest here,
+    /// and nobody has to wait for them.
+    pub(super) async fn conclude(&mut self) -> Result<(), Failure> {
         self.health_seen = self.health_seen.min(earlier(self.now(), HEALTH_EVERY));
         self.look_at_target().await?;
-        let stopped = self.iteration.stop_load().await;
-        stopped.map_err(|fault| by_load(&fault))?;
-        if matches!(self.iteration.session.plan.load, LoadSpec::None) {
-            return Ok(());
-        }
-        self.take_load().await?;
         match self.problem.take() {
             Some(problem) => Err(failed(Stage::Collect, Blame::Load, problem)),
             None => Ok(()),

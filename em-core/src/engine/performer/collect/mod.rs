@@ -35,7 +35,7 @@ pub(super) async fn collect(
         let end = end_of(&labelled).unwrap_or(since);
         (labelled, end)
     };
-    collector.stop().await?;
+    collector.conclude().await?;
     let summary = summary::summarize(&mut collector, &labelled).await?;
     collector.keep_raw().await?;
     if collector.capacity.is_none() && matches!(iteration.job.goal, LoadGoal::FindCapacity { .. }) {
@@ -45,7 +45,7 @@ pub(super) async fn collect(
     let result = IterationResult {
         summary,
         capacity: collector.capacity.take(),
-        timing: timing(iteration, since, end),
+        timing: timing(&collector, since, end),
         remarks: iteration.session.remarks.clone(),
     };
     let collection = Collection {
@@ -71,7 +71,7 @@ pub(super) async fn collect(
 async fn until_enough(collector: &mut Collector<'_>) -> Result<Labelled, Failure> {
     loop {
         let is_over = collector.look().await?;
-        if !is_over && collector.now() < collector.checkpoint {
+        if !is_over && !collector.is_due() {
             collector.wait().await;
             continue;
         }
@@ -109,7 +109,8 @@ fn nothing_labelled(since: Timestamp) -> Labelled {
     }
 }
 
-fn timing(iteration: &IterationPerformer, since: Timestamp, end: Timestamp) -> Timing {
+fn timing(collector: &Collector<'_>, since: Timestamp, end: Timestamp) -> Timing {
+    let iteration = collector.iteration;
     let stamps = &iteration.stamps;
     let span = |start: Option<Timestamp>, end: Option<Timestamp>| {
         start
@@ -121,10 +122,13 @@ fn timing(iteration: &IterationPerformer, since: Timestamp, end: Timestamp) -> T
     } else {
         stamps.opened
     };
+    let first_request = collector.load_began.or(stamps.load_asked);
+    let complete = collector.complete_until(end);
     Timing {
         deploy: span(stamps.begun, stamps.verified),
         ramp: span(stamps.opened, Some(since)),
         collect: between(since, end),
-        dead: span(last_fact, stamps.load_asked) + between(end, iteration.caller.now()),
+        answers: between(end, complete),
+        dead: span(last_fact, first_request) + between(complete, collector.now()),
     }
 }

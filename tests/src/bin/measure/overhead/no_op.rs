@@ -190,14 +190,11 @@ impl LoadDriver for NoLoad {
     async fn report(&self, cx: &OpContext, from: u32) -> Result<LoadReport, Fault> {
         let since = self.since(cx)?;
         let length = SignedDuration::try_from(WINDOW).unwrap_or_default();
-        let batches = (from..1).map(|index| LoadBatch {
-            index,
-            window: Window {
-                start: since,
-                end: since + length,
-            },
-            observed: latency(since),
-        });
+        let window = Window {
+            start: since,
+            end: since + length,
+        };
+        let batches = (from..1).map(|index| LoadBatch::new(index, window, latency(since)));
         Ok(LoadReport {
             batches: batches.collect(),
             ..LoadReport::default()
