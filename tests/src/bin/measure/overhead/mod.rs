@@ -21,8 +21,12 @@ use crate::bench::Bench;
 use crate::figure::Measured;
 use crate::stopwatch::Stopwatch;
 
-/// CPU time of all threads per trial.
+/// Side by side: appends that meet share a sync, as in an experiment with that many slots.
+const SLOTS: u32 = 64;
+/// CPU time of all threads per trial, of [`SLOTS`] side by side.
 const CPU: Duration = Duration::from_micros(300);
+/// Trials of the run with one slot, which is told and not judged.
+const ALONE: u32 = 1_000;
 /// From one size to the next, "flat" is less than this factor.
 const FLAT: f64 = 1.25;
 /// Memory of a trial that waits.
@@ -38,7 +42,7 @@ const TICK: Duration = Duration::from_millis(10);
 const PAGE: u64 = 4096;
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
-    bench.say("engine, em-store (full sync) and em-summarize in this process; target and load do nothing; one trial = one iteration, one window of 1 ms, one metric, one raw put")?;
+    bench.say(&format!("engine, em-store (full sync) and em-summarize in this process; target and load do nothing; one trial = one iteration, one window of 1 ms, one metric, one raw put; what is judged runs with {SLOTS} slots"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -46,9 +50,10 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
         .context("failed to start the event loop")?;
     // Memory first: later nobody can tell what the allocator kept.
     let (waiting, resumed) = runtime.block_on(many(bench))?;
+    let alone = runtime.block_on(whole(bench, ALONE, 1))?;
     let mut costs = Vec::new();
-    for trials in bench.by_form(&[300, 1_000][..], &[1_000, 10_000, 100_000]) {
-        costs.push(runtime.block_on(whole(bench, *trials))?);
+    for trials in bench.by_form(&[320, 1_000][..], &[1_000, 10_000, 100_000]) {
+        costs.push(runtime.block_on(whole(bench, *trials, SLOTS))?);
     }
     let first = costs.first().copied().unwrap_or_default();
     let last = costs.last().copied().unwrap_or_default();
@@ -56,9 +61,10 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     let dearest = costs.iter().max().copied().unwrap_or_default();
     Ok(Measured {
         value: format!(
-            "{:.3} ms CPU ({}), {:.1} KB waiting, {:.2} s resume",
+            "{:.3} ms CPU ({}; {SLOTS} side by side; one after the other {:.3}), {:.1} KB waiting, {:.2} s resume",
             milliseconds(dearest),
             if is_flat { "flat" } else { "not flat" },
+            milliseconds(alone),
             kilobytes(waiting),
             resumed.as_secs_f64()
         ),
@@ -66,9 +72,12 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     })
 }
 
-fn engine(store: &Arc<SqliteStore>, seen: &Arc<Seen>) -> Engine {
+fn engine(store: &Arc<SqliteStore>, seen: &Arc<Seen>, slots: u32) -> Engine {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let target = Arc::new(NoTarget(Arc::clone(seen)));
+    let target = Arc::new(NoTarget {
+        seen: Arc::clone(seen),
+        slots,
+    });
     let load = Arc::new(NoLoad::new(clock));
     let store = Arc::clone(store);
     Engine::builder(target, load, Arc::new(BuiltInAnalyst), store)
@@ -87,9 +96,9 @@ async fn many(bench: &mut Bench) -> Result<(u64, Duration)> {
     let store = open(folder.path()).await?;
     let before = resident_pages();
     let name = {
-        let plan = plan::of("many", MANY)?;
+        let plan = plan::of("many", MANY, 1)?;
         let seen = Seen::new(None);
-        let created = engine(&store, &seen).create(&plan).await;
+        let created = engine(&store, &seen, 1).create(&plan).await;
         created.context("failed to create an experiment")?;
         plan.name
     };
@@ -112,20 +121,20 @@ async fn many(bench: &mut Bench) -> Result<(u64, Duration)> {
 async fn stopped(store: &Arc<SqliteStore>, name: &ExperimentName) -> Result<Deployments> {
     let control = Control::default();
     let seen = Seen::new(Some((BEGUN, control.stop.clone())));
-    match engine(store, &seen).run(name, control).await {
+    match engine(store, &seen, 1).run(name, control).await {
         Err(EngineError::Stopped) => Ok(seen.deployments()),
         Err(error) => Err(error).context("failed to run an experiment"),
         Ok(_) => bail!("the experiment ended before it was stopped"),
     }
 }
 
-/// CPU time per trial of a whole experiment.
-async fn whole(bench: &mut Bench, trials: u32) -> Result<Duration> {
+/// CPU time per trial of a whole experiment with that many slots.
+async fn whole(bench: &mut Bench, trials: u32, slots: u32) -> Result<Duration> {
     let folder = tempfile::tempdir().context("failed to make a folder")?;
     let store = open(folder.path()).await?;
-    let plan = plan::of("whole", trials)?;
+    let plan = plan::of("whole", trials, slots)?;
     let seen = Seen::new(None);
-    let engine = engine(&store, &seen);
+    let engine = engine(&store, &seen, slots);
     let (cpu, watch) = (cpu_time()?, Stopwatch::start());
     engine
         .create(&plan)
@@ -141,7 +150,7 @@ async fn whole(bench: &mut Bench, trials: u32) -> Result<Duration> {
     );
     let cost = cpu / trials;
     bench.say(&format!(
-        "{trials} trials: {:.3} ms CPU, {:.3} ms wall each",
+        "{trials} trials, {slots} side by side: {:.3} ms CPU, {:.3} ms wall each",
         milliseconds(cost),
         milliseconds(wall / trials)
     ))?;

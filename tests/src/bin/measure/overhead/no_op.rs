@@ -81,16 +81,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A target that is ready at once.
 #[derive(Debug)]
-pub(super) struct NoTarget(pub(super) Arc<Seen>);
+pub(super) struct NoTarget {
+    pub(super) seen: Arc<Seen>,
+    /// How many iterations may run side by side.
+    pub(super) slots: u32,
+}
 
 #[async_trait]
 impl Target for NoTarget {
     async fn survey(&self, _cx: &OpContext, _plan: &Plan) -> Result<Survey, Fault> {
         Ok(Survey {
-            slots: vec![SlotInfo {
-                id: SlotId(0),
-                label: "nowhere".to_owned(),
-            }],
+            slots: (0..self.slots)
+                .map(|n| SlotInfo {
+                    id: SlotId(n),
+                    label: format!("nowhere {n}"),
+                })
+                .collect(),
             ..Survey::default()
         })
     }
@@ -104,7 +110,7 @@ impl Target for NoTarget {
     }
 
     async fn deploy(&self, _cx: &OpContext, _plan: &DeployPlan) -> Result<(), Fault> {
-        self.0.note();
+        self.seen.note();
         Ok(())
     }
 
@@ -172,8 +178,6 @@ impl LoadDriver for NoLoad {
     ) -> Result<(), Fault> {
         let now = self.clock.now();
         let mut started = lock(&self.started);
-        // One slot, so an earlier load is over.
-        started.retain(|key, _| *key == cx.key);
         started.entry(cx.key.clone()).or_insert(now);
         Ok(())
     }
@@ -183,7 +187,8 @@ impl LoadDriver for NoLoad {
         Ok(LoadStatus::Steady { since })
     }
 
-    async fn stop(&self, _cx: &OpContext) -> Result<(), Fault> {
+    async fn stop(&self, cx: &OpContext) -> Result<(), Fault> {
+        lock(&self.started).remove(&cx.key);
         Ok(())
     }
 

@@ -16,8 +16,8 @@ use em_core::value::{Unit, Value};
 /// One window of one iteration: as short as a timer can wait.
 pub(super) const WINDOW: Duration = Duration::from_millis(1);
 
-/// `trials` trials, one iteration each, one after the other, no baseline, one metric.
-pub(super) fn of(name: &str, trials: u32) -> Result<Plan> {
+/// `trials` trials, one iteration each, on as many slots, no baseline, one metric.
+pub(super) fn of(name: &str, trials: u32, slots: u32) -> Result<Plan> {
     let tunable: TunableName = "n".parse().context("a tunable has another name")?;
     let listed = (0..trials).map(|n| ListedTrial {
         label: format!("n{n}"),
@@ -30,7 +30,7 @@ pub(super) fn of(name: &str, trials: u32) -> Result<Plan> {
         labels: BTreeMap::new(),
         target: TargetSpec::Custom(CustomSpec {
             name: "no-op".to_owned(),
-            slots: 1,
+            slots,
         }),
         tunables: vec![searched(tunable.clone(), trials)],
         datasources: BTreeMap::new(),
