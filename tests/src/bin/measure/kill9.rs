@@ -1,7 +1,7 @@
 //! `kill -9` of the manager at random moments, and what is left two seconds later.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -12,31 +12,27 @@ use rand_chacha::ChaCha8Rng;
 use crate::bench::Bench;
 use crate::em::Em;
 use crate::figure::Measured;
+use crate::nginx;
 use crate::remains::{Suspects, still_listening};
-use crate::small;
 use crate::stopwatch::Stopwatch;
 use crate::stored::Stored;
 
 /// How long what hangs on a manager may outlive it.
 const MERCY: Duration = Duration::from_secs(2);
-/// Latest moment of a kill: every stage of an iteration lies before it.
-const LATEST: Duration = Duration::from_millis(2500);
+/// Latest moment of a kill: every stage of an iteration, and the next one's begin, lie before it.
+const LATEST: Duration = Duration::from_millis(1500);
 /// Longest chain of kills of one run.
 const CHAIN: u32 = 10;
 /// How long the last resume of a chain may take.
 const LAST: Duration = Duration::from_mins(2);
-/// Name of the experiment.
-const NAME: &str = "killed";
-/// Blocks of two iterations.
-const BLOCKS: u32 = 3;
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     let em = Em::copied()?;
-    em.write("killed.yaml", &small::file(NAME, BLOCKS))?;
+    nginx::prepare(&em)?;
     let wanted = bench.by_form(10, 200);
     let mut random = ChaCha8Rng::seed_from_u64(9);
     bench.say(&format!(
-        "{}: {wanted} kills of `em run` on the quickstart's service in chains of up to {CHAIN}, each 0 to {} s after the start",
+        "{}: {wanted} kills of `em run` on examples/nginx.yaml, shortened, in chains of up to {CHAIN}, each 0 to {} s after the start",
         em.who(),
         LATEST.as_secs_f64()
     ))?;
@@ -75,13 +71,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     })
 }
 
-fn run(em: &Em, data: &str) -> Command {
-    em.command(data, &["run", "killed.yaml", "--output", "json"])
-}
-
 /// Starts a manager, kills it, and answers what is left of it; none where it had ended before.
 fn kill(em: &Em, data: &str, wait: Duration) -> Result<Option<Vec<String>>> {
-    let mut manager = run(em, data)
+    let mut manager = nginx::run(em, data)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -118,7 +110,7 @@ fn has_ended(manager: &mut Child) -> Result<bool> {
 
 /// The store's id, once there is a store.
 fn store_of(data: &Path) -> Option<String> {
-    Some(Stored::read(data, NAME).ok()?.store)
+    Some(Stored::read(data, nginx::NAME).ok()?.store)
 }
 
 /// How the last resume of a chain ended.
@@ -128,7 +120,7 @@ struct End {
 }
 
 fn finish(em: &Em, data: &str) -> Result<End> {
-    let mut manager = run(em, data)
+    let mut manager = nginx::run(em, data)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -146,7 +138,7 @@ fn finish(em: &Em, data: &str) -> Result<End> {
         thread::sleep(Duration::from_millis(50));
     }
     let status = manager.wait().context("failed to wait for em")?;
-    let stored = Stored::read(&em.folder().join(data), NAME)?;
+    let stored = Stored::read(&em.folder().join(data), nginx::NAME)?;
     let (placed, ended) = stored.placed_and_ended();
     // 3: every iteration was killed three times in the same stage, which is an answer, too.
     let is_finished = matches!(status.code(), Some(0 | 3)) && placed == ended;

@@ -11,6 +11,7 @@ mod em;
 mod figure;
 mod kill9;
 mod machine;
+mod nginx;
 mod overhead;
 mod paper;
 mod quickstart;
