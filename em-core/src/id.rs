@@ -87,6 +87,13 @@ name_type!(
     "a lower-case letter, then lower-case letters, digits or '_'; 'load.' may stand before it",
     is_metric_name
 );
+
+impl MetricName {
+    /// What a load driver calls the time from when a request was due to its answer.
+    pub fn response_time() -> Self {
+        Self("response_time".to_owned())
+    }
+}
 name_type!(
     /// Name of a datasource in the file.
     DatasourceName,

@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::secret;
 use crate::id::Digest;
 use crate::plan::{SecretRef, Text};
+use crate::port::Summarizer;
 use crate::template::{Delimiters, Template};
 
 /// The surroundings of a file. Parsing itself does no I/O beyond `read`.
@@ -51,6 +52,16 @@ impl FileContext<'static> {
             summarizers: BTreeMap::new(),
             read: &nothing,
         }
+    }
+}
+
+impl FileContext<'_> {
+    /// Adds a summarizer of the embedding program: files may name it and its statistics.
+    #[must_use]
+    pub fn summarizer(mut self, name: impl Into<String>, summarizer: &dyn Summarizer) -> Self {
+        let statistics = summarizer.statistics();
+        self.summarizers.insert(name.into(), statistics);
+        self
     }
 }
 

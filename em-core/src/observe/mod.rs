@@ -88,6 +88,14 @@ pub enum Observed {
     },
 }
 
+impl Observed {
+    /// One finite value at an instant.
+    pub fn value(at: Timestamp, value: f64) -> Self {
+        let points = vec![TimedValue { at, value }];
+        Self::Values { points }
+    }
+}
+
 /// A finite value at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimedValue {

@@ -74,6 +74,21 @@ pub struct Estimate {
     pub replication: Replication,
 }
 
+impl Estimate {
+    /// A number made by `estimator` from `n` values, about which no more is known.
+    pub fn plain(value: f64, estimator: &str, n: u64) -> Self {
+        Self {
+            value,
+            interval: None,
+            estimator: estimator.to_owned(),
+            quantile_type: None,
+            n,
+            effective_n: None,
+            replication: Replication::Sample,
+        }
+    }
+}
+
 /// Where a true value lies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {

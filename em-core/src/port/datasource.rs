@@ -16,11 +16,18 @@ use crate::observe::Window;
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait Datasource: Debug + Send + Sync + 'static {
-    /// Reach, credentials, version, clock skew.
-    async fn probe(&self, cx: &OpContext) -> Result<Health, Fault>;
+    /// Reach, credentials, version, clock skew. The default has nothing to find out.
+    async fn probe(&self, cx: &OpContext) -> Result<Health, Fault> {
+        let _ = cx;
+        Ok(Health::default())
+    }
 
-    /// Whether the source accepts the query, and what it would answer now.
-    async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault>;
+    /// Whether the source accepts the query, and what it would answer now. The default only
+    /// knows while the target runs.
+    async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {
+        let _ = (cx, asked);
+        Ok(Validation::default())
+    }
 
     /// Labelled series over a window, as they are.
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault>;
@@ -93,6 +100,25 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Questions it took.
     pub tries: u32,
+}
+
+impl Answer {
+    /// One series without labels over `window`, from one question.
+    pub fn series(points: Vec<Point>, window: Window) -> Self {
+        let labels = Labels::new();
+        Self {
+            series: vec![Series { labels, points }],
+            window,
+            warnings: Vec::new(),
+            tries: 1,
+        }
+    }
+
+    /// One look: this value at this instant.
+    pub fn look(at: Timestamp, value: f64) -> Self {
+        let window = Window { start: at, end: at };
+        Self::series(vec![Point { at, value }], window)
+    }
 }
 
 /// One labelled series.

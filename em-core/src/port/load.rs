@@ -20,8 +20,11 @@ use crate::value::{Unit, Value};
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait LoadDriver: Debug + Send + Sync + 'static {
-    /// Whether the load can be made as planned; looks only.
-    async fn check(&self, cx: &OpContext, plan: &LoadPlan) -> Result<(), Fault>;
+    /// Whether the load can be made as planned; looks only. The default can make any.
+    async fn check(&self, cx: &OpContext, plan: &LoadPlan) -> Result<(), Fault> {
+        let _ = (cx, plan);
+        Ok(())
+    }
 
     /// Starts it; returns without waiting for steady load.
     async fn start(
@@ -107,6 +110,33 @@ impl LoadPlan {
         self.values = values;
         self
     }
+
+    /// The iteration's value of a tunable. None: there is no such tunable, or it has no value here.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        value(&self.values, name)
+    }
+
+    /// Numbers and windows of the batches that are over at `now`, from number `from` on, of a load
+    /// whose first batch began at `since`: what [`LoadDriver::report`] tells of.
+    pub fn batches_over(
+        &self,
+        since: Timestamp,
+        from: u32,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (u32, Window)> {
+        let batch = self.batch;
+        let numbered = (from..u32::MAX).map(move |index| {
+            let (start, end) = (since + batch * index, since + batch * (index + 1));
+            (index, Window { start, end })
+        });
+        numbered.take_while(move |(_, window)| window.end <= now)
+    }
+}
+
+/// The value of the tunable of this name.
+pub(super) fn value<'v>(values: &'v BTreeMap<TunableName, Value>, name: &str) -> Option<&'v Value> {
+    let mut values = values.iter();
+    values.find_map(|(one, value)| (one.as_str() == name).then_some(value))
 }
 
 /// What a load is for.
@@ -154,6 +184,16 @@ pub struct LoadReport {
     pub problems: Vec<String>,
     /// What is worth knowing: send lag, client CPU.
     pub notes: Vec<String>,
+}
+
+impl LoadReport {
+    /// A report of batches about which there is nothing else to say.
+    pub fn of(batches: Vec<LoadBatch>) -> Self {
+        Self {
+            batches,
+            ..Self::default()
+        }
+    }
 }
 
 /// What was seen in one batch.

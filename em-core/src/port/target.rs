@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OpContext;
 use crate::configuration::Configuration;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::id::{Epoch, OpKey, SlotId, TunableName};
 use crate::journal::Blame;
 use crate::plan::Plan;
@@ -39,8 +39,12 @@ pub trait Target: Debug + Send + Sync + 'static {
     /// One look at the deployment.
     async fn readiness(&self, cx: &OpContext, plan: &DeployPlan) -> Result<Readiness, Fault>;
 
-    /// What happened to the deployment since `since`.
-    async fn health(&self, cx: &OpContext, since: Timestamp) -> Result<Vec<Incident>, Fault>;
+    /// What happened to the deployment since `since`. The default sees nothing: right for a target
+    /// to which nothing can happen while it is measured.
+    async fn health(&self, cx: &OpContext, since: Timestamp) -> Result<Vec<Incident>, Fault> {
+        let _ = (cx, since);
+        Ok(Vec::new())
+    }
 
     /// Ends what this iteration started. Nothing to do = success; twice is once.
     async fn withdraw(&self, cx: &OpContext) -> Result<(), Fault>;
@@ -53,10 +57,19 @@ pub trait Target: Debug + Send + Sync + 'static {
     async fn restore(&self, cx: &OpContext, undo: Option<Undo>) -> Result<(), Fault>;
 
     /// Everything out there that carries a mark of this kind of target, with its key and owner.
-    async fn remnants(&self, cx: &OpContext) -> Result<Vec<Remnant>, Fault>;
+    /// The default knows of nothing: right where all that is deployed ends with this process.
+    async fn remnants(&self, cx: &OpContext) -> Result<Vec<Remnant>, Fault> {
+        let _ = cx;
+        Ok(Vec::new())
+    }
 
-    /// Ends a remnant that belongs to nobody any more.
-    async fn end_remnant(&self, cx: &OpContext, remnant: &Remnant) -> Result<(), Fault>;
+    /// Ends a remnant that belongs to nobody any more. The default refuses: who finds remnants
+    /// says how to end them.
+    async fn end_remnant(&self, cx: &OpContext, remnant: &Remnant) -> Result<(), Fault> {
+        let _ = cx;
+        let message = format!("this target does not know how to end {}", remnant.what);
+        Err(Fault::new(FaultKind::Invalid, message))
+    }
 
     /// Returns when another look is worth it. The default is a tick.
     async fn changed(&self, cx: &OpContext) {
@@ -90,6 +103,20 @@ pub struct Survey {
     /// Facts about the target that belong to the result: versions, machine.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
+}
+
+impl Survey {
+    /// `count` slots, called `label 0`, `label 1`, ...; nothing else is found.
+    pub fn slots(count: u32, label: &str) -> Self {
+        let slots = (0..count).map(|slot| SlotInfo {
+            id: SlotId(slot),
+            label: format!("{label} {slot}"),
+        });
+        Self {
+            slots: slots.collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A place where one iteration can run.
@@ -135,6 +162,17 @@ pub struct Undo {
     pub body: serde_json::Value,
 }
 
+impl Undo {
+    /// The record of a target on which nothing has to be put back.
+    pub fn nothing(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            format: 1,
+            body: serde_json::Value::Null,
+        }
+    }
+}
+
 /// One deployment of one configuration.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -168,6 +206,11 @@ impl DeployPlan {
             undo,
         }
     }
+
+    /// The value of a tunable. None: there is no such tunable, or it has no value here.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        super::load::value(&self.values, name)
+    }
 }
 
 /// One look at a deployment.
@@ -194,6 +237,16 @@ pub enum Readiness {
     },
 }
 
+impl Readiness {
+    /// It is there, without an address: whoever makes the load knows the way.
+    pub fn ready(facts: Vec<Fact>) -> Self {
+        Self::Ready {
+            facts,
+            addresses: Vec::new(),
+        }
+    }
+}
+
 /// Something that was read back from what really runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
@@ -203,6 +256,17 @@ pub struct Fact {
     pub asked: Option<String>,
     /// What is there; none where it is absent.
     pub seen: Option<String>,
+}
+
+impl Fact {
+    /// Asked for and seen: the engine refuses to measure where they differ.
+    pub fn new(name: &str, asked: impl ToString, seen: impl ToString) -> Self {
+        Self {
+            name: name.to_owned(),
+            asked: Some(asked.to_string()),
+            seen: Some(seen.to_string()),
+        }
+    }
 }
 
 /// Where a deployment can be reached.
