@@ -63,8 +63,17 @@ pub(crate) fn walls(bench: &mut Bench) -> Result<Measured> {
     )?;
     let embedder = house::root().join("tests/embedder/Cargo.toml");
     let embedder = if embedder.is_file() {
-        let path = embedder.to_string_lossy().into_owned();
-        run(bench, &["--manifest-path", &path])?.failed == 0
+        let manifest = embedder.to_string_lossy().into_owned();
+        let built = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+        let there = [
+            "--manifest-path",
+            &manifest,
+            "--target-dir",
+            &built,
+            "--locked",
+        ];
+        let seen = run(bench, &there)?;
+        seen.failed == 0 && seen.passed > 0
     } else {
         bench.say("tests/embedder is missing")?;
         false
