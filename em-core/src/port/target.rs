@@ -1,7 +1,7 @@
 //! The system under test.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -260,7 +260,7 @@ pub struct Fact {
 
 impl Fact {
     /// Asked for and seen: the engine refuses to measure where they differ.
-    pub fn new(name: &str, asked: impl ToString, seen: impl ToString) -> Self {
+    pub fn new(name: &str, asked: &dyn Display, seen: &dyn Display) -> Self {
         Self {
             name: name.to_owned(),
             asked: Some(asked.to_string()),

@@ -127,7 +127,7 @@ impl Target for Office {
     async fn readiness(&self, _: &OpContext, plan: &DeployPlan) -> Result<Readiness, Fault> {
         let staff = self.counter()?.staff;
         let asked = wanted(plan).unwrap_or(staff);
-        Ok(Readiness::ready(vec![Fact::new("clerks", asked, staff)]))
+        Ok(Readiness::ready(vec![Fact::new("clerks", &asked, &staff)]))
     }
 
     async fn withdraw(&self, cx: &OpContext) -> Result<(), Fault> {

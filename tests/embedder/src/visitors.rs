@@ -115,11 +115,7 @@ impl LoadDriver for Visitors {
                 let within = stays.iter().filter(|stay| window.contains(stay.at));
                 let points = within.copied().collect();
                 let observed = [(MetricName::response_time(), Observed::Values { points })].into();
-                LoadBatch {
-                    index,
-                    window,
-                    observed,
-                }
+                LoadBatch::new(index, window, observed)
             });
         Ok(LoadReport::of(over.collect()))
     }
