@@ -1,12 +1,14 @@
 //! Standings, outcomes and the answer.
 
+use std::collections::BTreeMap;
+
 use super::history::{histories, trial_history};
 use super::{Step, View, close_when_quiet};
 use crate::experiment::{Experiment, Phase, Place, Trial};
 use crate::id::TrialId;
 use crate::journal::{Answer, Blame, ExperimentEvent, Failure, Outcome, Purpose, Stopped};
 use crate::observe::{
-    Block, Comparison, ConstraintState, ConstraintVerdict, History, Judgement, Verdict, VerdictKind,
+    Comparison, ConstraintState, History, Judgement, TrialLevel, Verdict, VerdictKind,
 };
 use crate::plan::Direction;
 
@@ -67,12 +69,23 @@ pub fn standings(
     let Some(comparison) = history.comparisons.first() else {
         return Vec::new();
     };
+    // There may be very many trials: each list is walked once, not once per trial.
+    let scores = scores(comparison);
+    let mut levels = BTreeMap::new();
+    let of_quantity = |level: &&TrialLevel| level.quantity == comparison.quantity.name;
+    for level in judgement.levels.iter().filter(of_quantity) {
+        levels.entry(level.trial).or_insert(level);
+    }
+    let mut constraints = BTreeMap::<TrialId, ConstraintState>::new();
+    for one in &judgement.constraints {
+        let known = constraints
+            .entry(one.trial)
+            .or_insert(ConstraintState::Holds);
+        *known = worse(*known, one.state);
+    }
     let standing = |trial: &TrialId| {
-        let (score, standard_error, blocks) = score(comparison, *trial)?;
-        let level = judgement
-            .levels
-            .iter()
-            .find(|level| level.trial == *trial && level.quantity == comparison.quantity.name);
+        let (score, standard_error, blocks) = *scores.get(trial)?;
+        let level = levels.get(trial);
         Some(Standing {
             trial: *trial,
             score,
@@ -80,7 +93,10 @@ pub fn standings(
             interval: level
                 .and_then(|level| level.interval.as_ref())
                 .map(|interval| (interval.low, interval.high)),
-            constraints: worst(&judgement.constraints, *trial),
+            constraints: constraints
+                .get(trial)
+                .copied()
+                .unwrap_or(ConstraintState::Holds),
             blocks,
         })
     };
@@ -107,26 +123,30 @@ fn is_relative(comparison: &Comparison) -> bool {
     })
 }
 
-/// Mean score, its standard error and the number of blocks.
-fn score(comparison: &Comparison, trial: TrialId) -> Option<(f64, Option<f64>, u32)> {
+/// Mean score, its standard error and the number of blocks of each trial that has a value.
+fn scores(comparison: &Comparison) -> BTreeMap<TrialId, (f64, Option<f64>, u32)> {
     let relative = is_relative(comparison);
-    let in_block = |block: &Block| {
-        let value = *block.values.get(&trial)?;
-        match block.baseline {
-            Some(baseline) if relative => Some((value / baseline).ln()),
-            Some(_) | None => Some(value),
+    let mut seen = BTreeMap::<TrialId, Vec<f64>>::new();
+    for block in &comparison.blocks {
+        for (trial, value) in &block.values {
+            let value = match block.baseline {
+                Some(baseline) if relative => (value / baseline).ln(),
+                Some(_) | None => *value,
+            };
+            seen.entry(*trial).or_default().push(value);
         }
+    }
+    let score = |(trial, seen): (TrialId, Vec<f64>)| {
+        let blocks = u32::try_from(seen.len()).ok()?;
+        let (mean, error) = mean_and_error(&seen);
+        Some(if relative {
+            let error = error.map(|error| error * mean.exp());
+            (trial, (mean.exp(), error, blocks))
+        } else {
+            (trial, (mean, error, blocks))
+        })
     };
-    let seen: Vec<f64> = comparison.blocks.iter().filter_map(in_block).collect();
-    let blocks = u32::try_from(seen.len())
-        .ok()
-        .filter(|blocks| *blocks > 0)?;
-    let (mean, error) = mean_and_error(&seen);
-    Some(if relative {
-        (mean.exp(), error.map(|error| error * mean.exp()), blocks)
-    } else {
-        (mean, error, blocks)
-    })
+    seen.into_iter().filter_map(score).collect()
 }
 
 fn mean_and_error(values: &[f64]) -> (f64, Option<f64>) {
@@ -140,20 +160,14 @@ fn mean_and_error(values: &[f64]) -> (f64, Option<f64>) {
     )
 }
 
-fn worst(constraints: &[ConstraintVerdict], trial: TrialId) -> ConstraintState {
-    let of_trial = constraints
-        .iter()
-        .filter(|one| one.trial == trial)
-        .map(|one| one.state);
-    of_trial.fold(ConstraintState::Holds, |worst, state| {
-        match (worst, state) {
-            (ConstraintState::Broken, _) | (_, ConstraintState::Broken) => ConstraintState::Broken,
-            (ConstraintState::Undecided, _) | (_, ConstraintState::Undecided) => {
-                ConstraintState::Undecided
-            }
-            (ConstraintState::Holds, ConstraintState::Holds) => ConstraintState::Holds,
+fn worse(one: ConstraintState, other: ConstraintState) -> ConstraintState {
+    match (one, other) {
+        (ConstraintState::Broken, _) | (_, ConstraintState::Broken) => ConstraintState::Broken,
+        (ConstraintState::Undecided, _) | (_, ConstraintState::Undecided) => {
+            ConstraintState::Undecided
         }
-    })
+        (ConstraintState::Holds, ConstraintState::Holds) => ConstraintState::Holds,
+    }
 }
 
 /// How a trial ends whose place was lost for this reason.

@@ -1,6 +1,6 @@
 //! Blocks as numbers for the analyst.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assign::assign;
@@ -18,12 +18,13 @@ use crate::value::Value;
 /// others, too.
 pub(super) fn blocks_of<'e>(
     experiment: &'e Experiment,
-    trials: &'e [TrialId],
+    trials: &[TrialId],
     purpose: Purpose,
 ) -> impl Iterator<Item = &'e DrawnBlock> {
+    let trials: BTreeSet<_> = trials.iter().copied().collect();
     experiment
         .complete_blocks(purpose)
-        .filter(|block| trials.iter().any(|trial| block.places.contains_key(trial)))
+        .filter(move |block| block.places.keys().any(|trial| trials.contains(trial)))
 }
 
 /// History of the trials that compete in blocks of the purpose the experiment is at.
@@ -128,11 +129,15 @@ fn rows(
     blocks: &[&DrawnBlock],
     value: &dyn Fn(&DrawnBlock, TrialId) -> Option<f64>,
 ) -> Vec<Block> {
+    let competing: BTreeSet<_> = competing.iter().copied().collect();
     let row = |block: &&DrawnBlock| Block {
         block: block.number,
         baseline: value(block, TrialId::BASELINE),
-        values: competing
-            .iter()
+        // Of very many trials few have a place in one block.
+        values: block
+            .places
+            .keys()
+            .filter(|trial| competing.contains(trial))
             .filter_map(|trial| Some((*trial, value(block, *trial)?)))
             .collect(),
     };
