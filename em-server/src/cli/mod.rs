@@ -258,10 +258,11 @@ fn who() -> String {
         .unwrap_or_else(|| "somebody".to_owned())
 }
 
-/// The folder in which experiments are kept.
+/// The folder in which experiments are kept: an absolute path, because commands that get paths in
+/// it as arguments start in folders of their own.
 fn data_folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(data) = given {
-        return Ok(data.to_owned());
+        return std::path::absolute(data).context("failed to find the data folder");
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = variable("XDG_DATA_HOME").map(PathBuf::from);
@@ -296,5 +297,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_data_folder_beside_the_user_is_where_the_user_is() {
+        let here = std::env::current_dir().unwrap();
+        let found = super::data_folder(Some(std::path::Path::new("./kept/here"))).unwrap();
+        assert_eq!(found, here.join("kept/here"));
     }
 }
