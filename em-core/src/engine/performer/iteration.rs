@@ -92,7 +92,7 @@ impl IterationPerformer {
         }
     }
 
-    pub(super) async fn stop_load(&self) -> Result<(), Fault> {
+    async fn stop_load(&self) -> Result<(), Fault> {
         let Session { ports, plan, .. } = &*self.session;
         let patience = Patience::look(plan);
         self.caller

@@ -33,7 +33,7 @@ pub(super) struct Collector<'a> {
     pub(super) warnings: BTreeSet<String>,
     pub(super) capacity: Option<Capacity>,
     /// When the labels are next asked for.
-    pub(super) checkpoint: Timestamp,
+    checkpoint: Timestamp,
     /// When the first request fell due, where requests are seen.
     pub(super) load_began: Option<Timestamp>,
     /// When the analyst expects to see enough, and the number of batches that it has seen.
