@@ -10,8 +10,8 @@ use em_core::id::{MetricName, OpKey, SlotId};
 use em_core::observe::{Observed, TimedValue, Window};
 use em_core::plan::{LoadSpec, Plan};
 use em_core::port::{
-    Address, Clock, DeployPlan, Incident, LoadBatch, LoadDriver, LoadPlan, LoadReport, LoadStatus,
-    OpContext, Readiness, Remnant, SlotInfo, Survey, Target, Undo,
+    Address, Clock, DeployPlan, LoadBatch, LoadDriver, LoadPlan, LoadReport, LoadStatus, OpContext,
+    Readiness, SlotInfo, Survey, Target, Undo,
 };
 use em_core::value::Unit;
 use em_local::proc_table;
@@ -72,7 +72,8 @@ impl Seen {
 
 /// Memory of this process.
 pub(super) fn resident_pages() -> u64 {
-    proc_table::read(std::process::id()).map_or(0, |stat| stat.resident_pages)
+    let own = proc_table::read(std::process::id());
+    own.expect("a process finds itself in /proc").resident_pages
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -115,14 +116,7 @@ impl Target for NoTarget {
     }
 
     async fn readiness(&self, _cx: &OpContext, _plan: &DeployPlan) -> Result<Readiness, Fault> {
-        Ok(Readiness::Ready {
-            facts: Vec::new(),
-            addresses: Vec::new(),
-        })
-    }
-
-    async fn health(&self, _cx: &OpContext, _since: Timestamp) -> Result<Vec<Incident>, Fault> {
-        Ok(Vec::new())
+        Ok(Readiness::ready(Vec::new()))
     }
 
     async fn withdraw(&self, _cx: &OpContext) -> Result<(), Fault> {
@@ -130,14 +124,6 @@ impl Target for NoTarget {
     }
 
     async fn restore(&self, _cx: &OpContext, _undo: Option<Undo>) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn remnants(&self, _cx: &OpContext) -> Result<Vec<Remnant>, Fault> {
-        Ok(Vec::new())
-    }
-
-    async fn end_remnant(&self, _cx: &OpContext, _remnant: &Remnant) -> Result<(), Fault> {
         Ok(())
     }
 }
