@@ -66,6 +66,7 @@ pub(crate) struct Dispatcher {
     refused_since: Cell<Option<Moment>>,
     stage: Cell<Stage>,
     drained: Notify,
+    completed: Notify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,7 @@ impl Dispatcher {
             refused_since: Cell::new(None),
             stage: Cell::new(Stage::Serving),
             drained: Notify::new(),
+            completed: Notify::new(),
         })
     }
 
@@ -110,7 +112,11 @@ impl Dispatcher {
             return;
         }
         let batch = recorder.accepted(due);
+        let is_complete = recorder.front_is_complete(now);
         drop(recorder);
+        if is_complete {
+            self.settle(now);
+        }
         self.waiting.borrow_mut().push_back(Accepted { batch, due });
         self.send_waiting();
     }
@@ -154,6 +160,11 @@ impl Dispatcher {
     /// The batches that have become complete since the last call.
     pub(crate) fn take_complete(&self) -> Vec<OpenBatch> {
         self.complete.take()
+    }
+
+    /// Returns when an answer has made a batch complete.
+    pub(crate) async fn completed(&self) {
+        self.completed.notified().await;
     }
 
     /// For how long every connection has been refused; tries one when in doubt.
@@ -284,6 +295,12 @@ impl Dispatcher {
         });
         if recorder.under_way() == 0 {
             self.drained.notify_one();
+        }
+        let is_complete = recorder.front_is_complete(done);
+        drop(recorder);
+        if is_complete {
+            self.settle(done);
+            self.completed.notify_one();
         }
     }
 

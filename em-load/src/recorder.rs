@@ -236,7 +236,7 @@ impl Recorder {
     /// Requests are handed over in due order, so a batch is complete once a later one is seen
     /// and all of its own have ended. At a low rate the next may take minutes: after a quarter
     /// of a second nothing can be on the way any more.
-    fn front_is_complete(&self, now: Moment) -> bool {
+    pub(crate) fn front_is_complete(&self, now: Moment) -> bool {
         const HANDED_OVER: Duration = Duration::from_millis(250);
         let front = self.open.front().expect("never empty");
         let all_handed_over = self.latest_due >= front.to || now >= front.to + HANDED_OVER;

@@ -358,6 +358,8 @@ impl Driving {
                         return Progress::Failed { why: refused(&self.plan) };
                     }
                 }
+                // Whoever waits for the last batch of a window is not to wait for the next tick.
+                () = dispatcher.completed() => {}
                 received = self.due.recv_many(&mut batch, BURST) => {
                     if received == 0 {
                         return Progress::Finished;
