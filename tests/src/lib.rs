@@ -1,3 +1,4 @@
 //! What tests of the whole house share: where the repository is, and what Cargo knows of it.
 
+pub mod capabilities;
 pub mod house;

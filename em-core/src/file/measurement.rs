@@ -78,10 +78,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<Measurement> {
         ])
     });
     let redeploy = optional(&keys, "redeploy", |reader| {
-        reader.one_of(&[
-            ("always", Redeploy::Always),
-            ("when-changed", Redeploy::WhenChanged),
-        ])
+        if reader.text_if_any() == Some("when-changed") {
+            let what = "redeploy \"when-changed\" is not supported yet";
+            reader.refuse_with(what, "remove it: every iteration gets a fresh deployment");
+            return None;
+        }
+        reader.one_of(&[("always", Redeploy::Always)])
     });
     let seed = optional(&keys, "seed", |reader| reader.integer(0..=i64::MAX));
     let cycle = cycle?;

@@ -237,7 +237,13 @@ pub(super) fn search(
     let count = |key, least| optional(&keys, key, |reader| reader.count(least..=1000));
     let (parallel, blocks) = (count("parallel", 1), count("blocks", 1));
     let verify = count("verify", 0);
-    let approval = optional(&keys, "approval", Reader::bool);
+    let approval = optional(&keys, "approval", |reader| {
+        let wanted = reader.bool()?;
+        if wanted {
+            reader.refuse_with("approval of proposals is not supported yet", "remove it");
+        }
+        (!wanted).then_some(false)
+    });
     let usual = usual_search(seed);
     Some(Some(Search {
         suggester: suggester?,
