@@ -154,7 +154,7 @@ fn cycles(collected: &Collected, from: Timestamp) -> Vec<Cycle> {
     while kept < collected.cycles || collected.precision.is_some() {
         let window = Window {
             start,
-            end: after(start, collected.cycle_duration),
+            end: cycle_end(collected, start),
         };
         if window.end > end {
             break;
@@ -177,6 +177,18 @@ fn cycles(collected: &Collected, from: Timestamp) -> Vec<Cycle> {
         start = window.end;
     }
     cycles
+}
+
+/// The planned end of a cycle, or the end of the batch around it that is nearest: only whole batches
+/// count, and the runs of a tool, each a batch, last about as long as a cycle but never exactly.
+fn cycle_end(collected: &Collected, start: Timestamp) -> Timestamp {
+    let planned = after(start, collected.cycle_duration);
+    let mut batches = collected.batches.iter().map(|batch| batch.window);
+    let nearest = batches.find(|window| {
+        let late = planned.duration_until(window.end);
+        start < window.end && window.start < planned && late > -length(window) / 2
+    });
+    nearest.map_or(planned, |window| window.end)
 }
 
 fn steadiness(

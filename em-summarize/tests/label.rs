@@ -66,6 +66,44 @@ fn windows(labelled: &Labelled) -> Vec<Window> {
     labelled.kept().map(|cycle| cycle.window).collect()
 }
 
+/// The same observations as the runs of a tool that took this many seconds each.
+fn in_runs(seconds: i64, runs: i64) -> Collected {
+    let one = collected(1, ripple).batches.remove(0);
+    let batch = |run: i64| Batch {
+        index: u32::try_from(run).expect("runs from 0"),
+        window: window(run * seconds, (run + 1) * seconds),
+        observed: one.observed.clone(),
+    };
+    Collected {
+        batches: (0..runs).map(batch).collect(),
+        warmup: Warmup::Fixed(Duration::from_secs(5)),
+        ..collected(0, ripple)
+    }
+}
+
+#[test]
+fn cycles_end_with_the_run_of_a_tool_that_took_a_little_longer_or_shorter() {
+    let longer = label(&in_runs(11, 4));
+    assert_eq!(
+        windows(&longer),
+        [window(11, 22), window(22, 33), window(33, 44)]
+    );
+    assert_eq!(longer.steadiness, Steadiness::Enough);
+    let shorter = label(&in_runs(9, 4));
+    assert_eq!(
+        windows(&shorter),
+        [window(9, 18), window(18, 27), window(27, 36)]
+    );
+    assert_eq!(shorter.steadiness, Steadiness::Enough);
+    // Many short runs make up a cycle, too.
+    let short = label(&in_runs(4, 9));
+    assert_eq!(
+        windows(&short),
+        [window(8, 20), window(20, 32)],
+        "ten seconds are nearest to three runs of four"
+    );
+}
+
 #[test]
 fn a_steady_series_keeps_the_expected_warmup_and_its_cycles_follow() {
     let labelled = label(&collected(35, ripple));

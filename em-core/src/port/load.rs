@@ -73,8 +73,11 @@ pub struct LoadPlan {
     pub seed: u64,
     /// Length of one batch of observations.
     pub batch: Duration,
-    /// How long the load is planned to last from steady to end; a tool's `{{duration_s}}`.
+    /// How long the load is planned to last from steady to end: `{{duration_s}}` of requests, and of a
+    /// tool that runs once.
     pub duration: Duration,
+    /// How long one cycle of it lasts: `{{duration_s}}` of a tool that runs once per cycle.
+    pub cycle: Duration,
     /// Values of the iteration, for templates.
     pub values: Arc<BTreeMap<TunableName, Value>>,
     /// Working folder of a tool. None: the driver makes one.
@@ -82,7 +85,7 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// A load without values, for one second batches.
+    /// A load without values, for one second batches, all of it in one cycle.
     pub fn new(spec: Arc<LoadSpec>, goal: LoadGoal, seed: u64, duration: Duration) -> Self {
         let values = Arc::default();
         let batch = Duration::from_secs(1);
@@ -92,6 +95,7 @@ impl LoadPlan {
             seed,
             batch,
             duration,
+            cycle: duration,
             values,
             folder: None,
         }
@@ -101,6 +105,13 @@ impl LoadPlan {
     #[must_use]
     pub fn batch(mut self, batch: Duration) -> Self {
         self.batch = batch;
+        self
+    }
+
+    /// The same in cycles of this length.
+    #[must_use]
+    pub fn cycle(mut self, cycle: Duration) -> Self {
+        self.cycle = cycle;
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind};
 use em_core::id::{MetricName, OpKey};
-use em_core::plan::{CommandLoad, LoadSpec};
+use em_core::plan::{CommandLoad, LoadSpec, RunMode};
 use em_core::port::{Address, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus, OpContext};
 use em_core::value::{Unit, Value};
 use tokio::task::JoinSet;
@@ -69,15 +69,16 @@ impl CommandLoadDriver {
     fn tool(&self, cx: &OpContext, plan: &LoadPlan, addresses: &[Address]) -> Result<Tool, Fault> {
         let spec = spec_of(&plan.spec)?;
         let own = self.surroundings.work_folder(&mark_of(cx)).join("load");
-        let duration = plan.duration.as_secs_f64();
+        let lasts = match spec.run {
+            RunMode::Whole => plan.duration,
+            RunMode::PerCycle => plan.cycle,
+        };
         let places = self.places(cx, addresses);
         let lookup = |name: &str| match name {
-            "duration_s" if plan.duration.subsec_nanos() == 0 => {
-                i64::try_from(plan.duration.as_secs())
-                    .ok()
-                    .map(Value::Integer)
+            "duration_s" if lasts.subsec_nanos() == 0 => {
+                i64::try_from(lasts.as_secs()).ok().map(Value::Integer)
             }
-            "duration_s" => Value::real(duration).ok(),
+            "duration_s" => Value::real(lasts.as_secs_f64()).ok(),
             _ => fill::lookup(&places, &plan.values, name),
         };
         let (env, _) =

@@ -33,6 +33,7 @@ fn a_plan(plan: &Plan, seconds: u64) -> LoadPlan {
     let spec = Arc::new(plan.load.clone());
     let goal = LoadGoal::Measure { rate: None };
     LoadPlan::new(spec, goal, 1, Duration::from_secs(seconds))
+        .cycle(Duration::from_millis(1500))
         .batch(Duration::from_millis(250))
         .values(Arc::new(
             [("clients".parse().unwrap(), Value::Integer(4))].into(),
@@ -83,7 +84,7 @@ async fn each_run_of_a_per_cycle_tool_is_a_batch_until_it_is_stopped() {
     patterns:
       throughput: "tps = ([0-9.]+)"
       latency: { find: "latency ([0-9.]+) ms", unit: ms }
-      port: "127.0.0.1:([0-9]+) 2 0"
+      port: "127.0.0.1:([0-9]+) 1[.]5 0"
 "#,
     );
     let driver = CommandLoadDriver::new(bench.surroundings.clone());

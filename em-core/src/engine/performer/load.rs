@@ -63,10 +63,12 @@ pub(super) async fn load(
 }
 
 fn load_plan(iteration: &IterationPerformer) -> LoadPlan {
-    let wanted = &iteration.session.wanted;
+    let session = &iteration.session;
+    let wanted = &session.wanted;
     let job = &iteration.job;
     LoadPlan::new(Arc::clone(&wanted.load), job.goal, job.seed, wanted.planned)
         .batch(wanted.batch)
+        .cycle(session.plan.measurement.cycle_duration)
         .values(job.values.clone().unwrap_or_default())
 }
 
