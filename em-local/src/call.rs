@@ -181,7 +181,12 @@ impl Called {
 /// An input, on disk for as long as the call lasts; readable for us only.
 struct InputFile {
     path: PathBuf,
+    /// The folders that were made for it, the innermost first: they go with it.
+    made: Vec<PathBuf>,
 }
+
+/// How often folders are made again that somebody else's call took away with its own input.
+const ATTEMPTS: usize = 10;
 
 impl InputFile {
     fn write(folder: &Path, command: &str, input: &impl Serialize) -> Result<Self, CallError> {
@@ -190,30 +195,44 @@ impl InputFile {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}.json", std::process::id()));
-        let write = || {
-            fs::create_dir_all(folder)?;
-            let mut options = fs::OpenOptions::new();
-            let file = options
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&path)?;
-            serde_json::to_writer(file, input).map_err(io::Error::from)
+        let failed = |source| CallError::Input {
+            command: command.to_owned(),
+            path: path.clone(),
+            source,
         };
-        match write() {
-            Ok(()) => Ok(Self { path }),
-            Err(source) => Err(CallError::Input {
-                command: command.to_owned(),
-                path,
-                source,
-            }),
+        let missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made = folder.ancestors().take_while(missing);
+        // From here on, also a failure takes away what was made.
+        let own = Self {
+            path: path.clone(),
+            made: made.map(Path::to_owned).collect(),
+        };
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let open = || fs::create_dir_all(folder).and_then(|()| options.open(&path));
+        let is_gone = |opened: &io::Result<_>| {
+            let error = opened.as_ref().err();
+            error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let mut opened = open();
+        for _ in 1..ATTEMPTS {
+            if !is_gone(&opened) {
+                break;
+            }
+            opened = open();
         }
+        let file = opened.map_err(failed)?;
+        serde_json::to_writer(file, input).map_err(|source| failed(source.into()))?;
+        Ok(own)
     }
 }
 
 impl Drop for InputFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
+        // What others use by now is not empty, and stays.
+        for folder in &self.made {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }

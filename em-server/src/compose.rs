@@ -1,5 +1,6 @@
 //! From a plan to the adapters that carry it out: the one list of what this build has.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,13 +32,8 @@ pub fn engine(plan: &Plan, base: &Path, data: &Path, store: Arc<dyn Store>) -> R
         store,
     )
     .summarizer("built-in", Arc::new(em_summarize::BuiltIn));
-    // A source that no metric asks is not there: a rehearsal does without those of the real system.
-    let is_asked =
-        |name: &DatasourceName| plan.metrics.iter().any(|metric| metric.datasource == *name);
-    for (name, spec) in plan.datasources.iter().filter(|(name, _)| is_asked(name)) {
-        if let Some(source) = datasource(spec, &surroundings)? {
-            builder = builder.datasource(name.clone(), source);
-        }
+    for (name, source) in datasources_in(plan, &surroundings)? {
+        builder = builder.datasource(name, source);
     }
     if let Some(search) = &plan.search {
         builder = builder.recommender(recommender(&search.suggester)?);
@@ -53,6 +49,31 @@ pub fn target(plan: &Plan, base: &Path, data: &Path) -> Result<Arc<dyn Target>> 
 /// Who makes the load of a plan.
 pub fn load_driver(plan: &Plan, base: &Path, data: &Path) -> Result<Arc<dyn LoadDriver>> {
     load(plan, surroundings(base, data)?)
+}
+
+/// The datasources of a plan that a metric asks, the target's own numbers aside.
+pub fn datasources(
+    plan: &Plan,
+    base: &Path,
+    data: &Path,
+) -> Result<BTreeMap<DatasourceName, Arc<dyn Datasource>>> {
+    datasources_in(plan, &surroundings(base, data)?)
+}
+
+fn datasources_in(
+    plan: &Plan,
+    surroundings: &Surroundings,
+) -> Result<BTreeMap<DatasourceName, Arc<dyn Datasource>>> {
+    // A source that no metric asks is not there: a rehearsal does without those of the real system.
+    let is_asked =
+        |name: &DatasourceName| plan.metrics.iter().any(|metric| metric.datasource == *name);
+    let mut sources = BTreeMap::new();
+    for (name, spec) in plan.datasources.iter().filter(|(name, _)| is_asked(name)) {
+        if let Some(source) = datasource(spec, surroundings)? {
+            sources.insert(name.clone(), source);
+        }
+    }
+    Ok(sources)
 }
 
 fn surroundings(base: &Path, data: &Path) -> Result<Surroundings> {

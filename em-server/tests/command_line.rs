@@ -55,28 +55,6 @@ fn the_quickstart_passes_the_check_on_this_machine() {
 }
 
 #[test]
-fn a_check_shows_every_command_at_the_baseline_and_at_each_bound() {
-    let checked = em(&["check", "--offline", quickstart().to_str().unwrap()]);
-    let shown = text(&checked.stdout);
-    let em = env!("CARGO_BIN_EXE_em");
-    for (name, workers, cache) in [
-        ("baseline", 2, "lru"),
-        ("workers=1", 1, "lru"),
-        ("workers=16", 16, "lru"),
-        ("cache=none", 2, "none"),
-    ] {
-        let line = format!("  {name:<24}WORKERS={workers} {em} demo --port 0 --cache={cache}\n");
-        assert!(shown.contains(&line), "{line} in {shown}");
-    }
-    assert!(checked.stderr.is_empty());
-    assert!(
-        shown.contains("effects from about 7.6 % on (80 % power, 7 blocks)"),
-        "{shown}"
-    );
-    assert!(shown.contains("at most 1 MiB of raw data"), "{shown}");
-}
-
-#[test]
 fn a_load_that_cannot_be_made_is_refused_by_the_check() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("load.yaml");

@@ -85,7 +85,7 @@ fn was_called_off(known: &Experiment) -> bool {
 }
 
 async fn create(engine: &Engine, plan: &Plan) -> Result<Settled, Failure> {
-    screen::say(plan::describe(plan).trim_end());
+    screen::say(plan::describe(plan, None).trim_end());
     let slots = usize::try_from(plan.target.slots()).unwrap_or(usize::MAX);
     screen::say(&Fitness::survey(slots, 1).to_string());
     let created = engine.create(plan).await;

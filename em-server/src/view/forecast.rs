@@ -15,6 +15,10 @@ pub struct Forecast {
     pub blocks: (u32, u32),
     /// Deployments at the least and at the most; none where nothing limits the search.
     pub deployments: Option<(u64, u64)>,
+    /// Deployments of the screening, all rounds together; none where nothing limits the search.
+    pub screening: Option<u64>,
+    /// Trials that compete in the end.
+    pub competing: u32,
     /// Load from steady to end in one deployment, as planned.
     pub collection: Duration,
     /// Whether the baseline's capacity is found first.
@@ -48,6 +52,8 @@ impl Forecast {
             needed_blocks: Iterations::needed(comparisons),
             blocks,
             deployments: deployments(plan, competing, blocks, calibrates),
+            screening: screened(plan),
+            competing,
             collection,
             calibrates,
         }
@@ -60,11 +66,16 @@ impl Forecast {
 
     /// Time of all collections where `slots` run side by side; deploying and stopping come on top.
     pub fn time(&self, slots: u32) -> Option<(Duration, Duration)> {
+        self.time_with(slots, Duration::ZERO)
+    }
+
+    /// Time of everything, where each deployment takes so long beyond its collection.
+    pub fn time_with(&self, slots: u32, around: Duration) -> Option<(Duration, Duration)> {
         let (least, most) = self.deployments?;
         let of = |deployments: u64| {
             let waves = deployments.div_ceil(u64::from(slots.max(1)));
             let waves = u32::try_from(waves).unwrap_or(u32::MAX);
-            self.collection.saturating_mul(waves)
+            (self.collection + around).saturating_mul(waves)
         };
         Some((of(least), of(most)))
     }
@@ -77,14 +88,18 @@ fn deployments(
     calibrates: bool,
 ) -> Option<(u64, u64)> {
     let baseline = u64::from(plan.has_baseline());
-    let screening = match &plan.search {
-        None => 0,
-        Some(search) => screening(search, plan.budget.trials?, baseline),
-    };
-    let once = screening + u64::from(calibrates);
+    let once = screened(plan)? + u64::from(calibrates);
     let block = u64::from(competing) + baseline;
     let all = |blocks: u32| once + u64::from(blocks) * block;
     Some((all(blocks.0), all(blocks.1)))
+}
+
+fn screened(plan: &Plan) -> Option<u64> {
+    let baseline = u64::from(plan.has_baseline());
+    match &plan.search {
+        None => Some(0),
+        Some(search) => Some(screening(search, plan.budget.trials?, baseline)),
+    }
 }
 
 /// Each block of a round holds the baseline, the round's trials, and from the second round on the

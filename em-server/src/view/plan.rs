@@ -1,56 +1,45 @@
-//! A plan in words.
+//! A plan in words: what is tuned, measured and compared. How much it will do is `design`'s to say.
 
 use std::fmt::Write as _;
 
 use em_core::plan::{
-    Baseline, Design, Direction, Domain, LoadSpec, Plan, RateSpec, Redeploy, Search, SearchMethod,
-    Suggester, TargetSpec, Tunable,
+    Apply, Baseline, Compare, DatasourceKind, Direction, Domain, Fold, LoadSpec, Metric,
+    MetricKind, Plan, RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
 };
 use em_core::template::Template;
+use em_core::value::Unit;
 use em_core::value::duration::spell;
 
-use super::forecast::Forecast;
+use super::design::{self, Seen};
+use super::section::Section;
 
-/// What a plan is and how much it will do.
-pub fn describe(plan: &Plan) -> String {
-    let forecast = Forecast::of(plan);
-    let mut text = format!("{} ({})\n", plan.name, plan.identity.digest.short());
-    let mut row = |name: &str, what: &str| {
-        writeln!(text, "  {name:<12}{what}").expect("writing to a string cannot fail");
-    };
-    row("target", &target(&plan.target));
-    row("load", &load(&plan.load));
-    for (index, tunable) in plan.tunables.iter().enumerate() {
-        let name = if index == 0 { "tunables" } else { "" };
-        row(name, &self::tunable(tunable));
+/// Why a formatted text always reaches its string.
+const NO_FAILURE: &str = "writing to a string cannot fail";
+
+/// What a plan is and how much it will do. `seen`: what stored runs of the same thing have shown.
+pub fn describe(plan: &Plan, seen: Option<&Seen>) -> String {
+    let head = format!("{} ({})\n", plan.name, plan.identity.digest.short());
+    let description = plan.description.lines().map(|line| format!("  {line}\n"));
+    let sections = [
+        question(plan),
+        tunables(plan),
+        metrics(plan),
+        design::section(plan, seen),
+    ];
+    let texts = sections.iter().map(Section::text);
+    [head].into_iter().chain(description).chain(texts).collect()
+}
+
+fn question(plan: &Plan) -> Section {
+    let mut section = Section::new("What is asked");
+    section.row("target", [target(&plan.target)]);
+    section.row("load", [load(&plan.load)]);
+    section.prose("objective", &objective(plan));
+    for constraint in &plan.constraints {
+        section.prose("constraints", &constraint.expression.to_string());
     }
-    row("objective", &objective(plan));
-    for (index, constraint) in plan.constraints.iter().enumerate() {
-        let name = if index == 0 { "constraints" } else { "" };
-        row(name, &constraint.expression.to_string());
-    }
-    row("baseline", &baseline(&plan.baseline));
-    row("trials", &trials(plan));
-    row("design", &design(plan, &forecast));
-    row("deployments", &deployments(plan, &forecast));
-    row(
-        "disk",
-        &format!("at most {} of raw data", disk(&forecast, plan)),
-    );
-    if let Some(effect) = effect(&forecast) {
-        row("sees", &effect);
-    }
-    if forecast.cannot_decide() {
-        let (most, needed) = (forecast.blocks.1, forecast.needed_blocks);
-        row(
-            "verdicts",
-            &format!(
-                "all will be undecided: {} comparisons need {needed} blocks, iterations.max is {most}",
-                forecast.comparisons
-            ),
-        );
-    }
-    text
+    section.prose("baseline", &baseline(&plan.baseline));
+    section
 }
 
 fn target(target: &TargetSpec) -> String {
@@ -58,50 +47,45 @@ fn target(target: &TargetSpec) -> String {
         1 => String::new(),
         many => format!(", {many} side by side"),
     };
-    let TargetSpec::Process(process) = target else {
-        return format!("{}{slots}", target.kind());
-    };
-    let words: Vec<&str> = process.command.iter().map(Template::text).collect();
-    format!("process {}{slots}", words.join(" "))
+    match target {
+        TargetSpec::Process(process) => {
+            let user = process.user.as_ref();
+            let user = user.map_or_else(String::new, |user| format!(" as {user}"));
+            format!("process{user}{slots}: {}", words(&process.command))
+        }
+        TargetSpec::Command(command) => {
+            format!("command{slots}: applies with {}", words(&command.apply))
+        }
+        TargetSpec::Observe => "observe: nothing is deployed or changed".to_owned(),
+        TargetSpec::Simulated(_) => format!("simulated{slots}: formulas instead of a system"),
+        TargetSpec::Custom(_) | _ => format!("{}{slots}", target.kind()),
+    }
+}
+
+fn words(command: &[Template]) -> String {
+    let words: Vec<&str> = command.iter().map(Template::text).collect();
+    words.join(" ")
 }
 
 fn load(load: &LoadSpec) -> String {
-    let LoadSpec::Http(http) = load else {
-        return load.kind().to_owned();
-    };
-    let rate = match http.rate {
-        RateSpec::PerSecond(rate) => format!("at {rate} requests per second"),
-        RateSpec::OfCapacity(share) => format!(
-            "at {} % of the baseline's capacity, which is found first",
-            100.0 * share
-        ),
-    };
-    format!("http {} {} {rate}", http.method, http.url.text())
-}
-
-fn tunable(tunable: &Tunable) -> String {
-    let domain = match &tunable.domain {
-        Domain::Integer {
-            low, high, step, ..
-        } => {
-            let step = if *step == 1 {
-                String::new()
-            } else {
-                format!(" in steps of {step}")
+    match load {
+        LoadSpec::Http(http) => {
+            let rate = match http.rate {
+                RateSpec::PerSecond(rate) => format!("at {rate} requests per second"),
+                RateSpec::OfCapacity(share) => format!(
+                    "at {} % of the baseline's capacity, which is found first",
+                    100.0 * share
+                ),
             };
-            format!("integer, {low} to {high}{step}")
+            format!("http: {} {} {rate}", http.method, http.url.text())
         }
-        Domain::Real { low, high, .. } => format!("real, {low} to {high}"),
-        Domain::Quantity { low, high, .. } => format!("quantity, {low} to {high}"),
-        Domain::Categorical { choices } => {
-            let choices: Vec<String> = choices.iter().map(ToString::to_string).collect();
-            format!("categorical, {}", choices.join(" | "))
-        }
-        Domain::Derived { value } => format!("derived, {value}"),
-    };
-    match &tunable.default {
-        Some(default) => format!("{}: {domain}, default {default}", tunable.name),
-        None => format!("{}: {domain}", tunable.name),
+        LoadSpec::Command(command) => format!("command: {}", words(&command.command)),
+        LoadSpec::External(external) => format!(
+            "external: waits for the load that {} counts",
+            external.metric
+        ),
+        LoadSpec::None => "none".to_owned(),
+        LoadSpec::Custom { .. } | _ => load.kind().to_owned(),
     }
 }
 
@@ -113,7 +97,11 @@ fn objective(plan: &Plan) -> String {
         Direction::Minimize => "minimize",
         Direction::Maximize => "maximize",
     };
-    format!("{direction} {}", objective.expression.text())
+    let mut text = format!("{direction} {}", objective.expression.text());
+    if let Some(share) = objective.equivalent_within {
+        write!(text, "; {} % do not matter", 100.0 * share).expect(NO_FAILURE);
+    }
+    text
 }
 
 fn baseline(baseline: &Baseline) -> String {
@@ -124,124 +112,144 @@ fn baseline(baseline: &Baseline) -> String {
     }
 }
 
-fn trials(plan: &Plan) -> String {
-    let listed = match plan.trials.len() {
-        0 => String::new(),
-        some => format!("{some} listed"),
-    };
-    let Some(search) = &plan.search else {
-        return listed;
-    };
-    let proposed = match plan.budget.trials {
-        Some(trials) => format!("up to {trials} proposed"),
-        None => "proposed without a limit (budget.trials sets one)".to_owned(),
-    };
-    let and = if listed.is_empty() { "" } else { ", " };
-    format!("{listed}{and}{proposed} by {}", suggester(search))
+fn tunables(plan: &Plan) -> Section {
+    let mut section = Section::new("What may change");
+    let rows: Vec<Vec<String>> = plan.tunables.iter().map(tunable).collect();
+    section.table(&rows);
+    section
 }
 
-fn suggester(search: &Search) -> String {
-    let who = match &search.suggester {
-        Suggester::BuiltIn { method, .. } => match method {
-            SearchMethod::Gp => "a Gaussian process",
-            SearchMethod::LatinHypercube => "a Latin hypercube",
-            SearchMethod::Grid => "a grid",
-            SearchMethod::Random => "random draws",
+/// Name, type, values, default, how it is applied.
+fn tunable(tunable: &Tunable) -> Vec<String> {
+    let (kind, values) = domain(&tunable.domain);
+    let default = tunable.default.as_ref();
+    let default = default.map_or_else(String::new, |default| format!("default {default}"));
+    let applied: Vec<String> = tunable.apply.iter().map(applied).collect();
+    let mut applied = applied.join(", ");
+    if applied.is_empty() {
+        applied.push_str("placeholder");
+    }
+    for condition in &tunable.when {
+        let choices: Vec<String> = condition.is.iter().map(ToString::to_string).collect();
+        let choices = choices.join(" or ");
+        write!(applied, "; only when {} is {choices}", condition.tunable).expect(NO_FAILURE);
+    }
+    let name = tunable.name.to_string();
+    vec![name, kind.to_owned(), values, default, applied]
+}
+
+fn domain(domain: &Domain) -> (&'static str, String) {
+    let log = |scale: &Scale| match scale {
+        Scale::Linear => "",
+        Scale::Log => ", by factors",
+    };
+    let stepped =
+        |step: Option<String>| step.map_or_else(String::new, |step| format!(" in steps of {step}"));
+    match domain {
+        Domain::Integer {
+            low,
+            high,
+            step,
+            scale,
+        } => {
+            let step = stepped((*step != 1).then(|| step.to_string()));
+            ("integer", format!("{low} to {high}{step}{}", log(scale)))
+        }
+        Domain::Real {
+            low,
+            high,
+            step,
+            scale,
+        } => {
+            let step = stepped(step.map(|step| step.to_string()));
+            ("real", format!("{low} to {high}{step}{}", log(scale)))
+        }
+        Domain::Quantity {
+            low,
+            high,
+            step,
+            scale,
+        } => {
+            let step = stepped(step.map(|step| step.to_string()));
+            ("quantity", format!("{low} to {high}{step}{}", log(scale)))
+        }
+        Domain::Categorical { choices } => {
+            let choices: Vec<String> = choices.iter().map(ToString::to_string).collect();
+            ("categorical", choices.join(" | "))
+        }
+        Domain::Derived { value } => ("derived", format!("= {value}")),
+    }
+}
+
+fn applied(apply: &Apply) -> String {
+    match apply {
+        Apply::Env { name, piece, .. } => match piece {
+            None => format!("env {name}"),
+            Some(piece) => format!("env {name}: {}", piece.text()),
         },
-        Suggester::Custom { name } => name,
-        _ => "another recommender",
-    };
-    format!(
-        "{who}, in rounds of {} with {} each; the best {} are measured again",
-        search.parallel,
-        counted(u64::from(search.blocks), "block"),
-        search.verify
-    )
-}
-
-fn design(plan: &Plan, forecast: &Forecast) -> String {
-    let order = match plan.measurement.design {
-        Design::RandomizedBlocks => "randomized blocks",
-        Design::Sequential => "sequential (no verdict is free of drift)",
-    };
-    let fresh = match plan.measurement.redeploy {
-        Redeploy::Always => "a fresh deployment each time",
-        Redeploy::WhenChanged => "a deployment per change of configuration",
-    };
-    let blocks = match forecast.blocks {
-        (least, most) if least == most => most.to_string(),
-        (least, most) => format!("{least} to {most}"),
-    };
-    format!("{order}, {blocks} for the verdicts, {fresh}")
-}
-
-fn deployments(plan: &Plan, forecast: &Forecast) -> String {
-    let each = spell(forecast.collection);
-    let Some((least, most)) = forecast.deployments else {
-        return format!("without a limit; {each} of load each");
-    };
-    let (short, long) = forecast
-        .time(plan.target.slots())
-        .expect("deployments are limited, so time is");
-    let (count, time) = if least == most {
-        (counted(most, "deployment"), spell(long))
-    } else {
-        (
-            format!("{least} to {most} deployments"),
-            format!("{} to {}", spell(short), spell(long)),
-        )
-    };
-    let first = if forecast.calibrates {
-        ", the first of which finds the capacity"
-    } else {
-        ""
-    };
-    format!("{count}{first}; {each} of load each, {time} in all, and starting and stopping on top")
-}
-
-/// Spread of a block's log ratio that is assumed where nothing was measured yet.
-const ASSUMED_SPREAD: f64 = 0.05;
-
-/// The smallest effect that the design can see, on an assumption that is said with it.
-fn effect(forecast: &Forecast) -> Option<String> {
-    if forecast.cannot_decide() {
-        return None;
+        Apply::Arg { text, .. } => format!("argument {}", text.text()),
+        Apply::Resource { resource } => match resource {
+            ResourceKind::Cpu => "CPU limit".to_owned(),
+            ResourceKind::Memory => "memory limit".to_owned(),
+        },
+        _ => "by the target".to_owned(),
     }
-    let blocks = usize::try_from(forecast.blocks.0).ok()?;
-    let level = 0.05 / f64::from(forecast.comparisons.max(1));
-    let effect = em_summarize::block::detectable(ASSUMED_SPREAD, blocks, level, 0.8)?;
-    Some(format!(
-        "effects from about {:.1} % on (80 % power, {blocks} blocks), if blocks differ by {:.0} % (assumed; `em show` says what was seen)",
-        100.0 * effect.exp_m1(),
-        100.0 * ASSUMED_SPREAD
-    ))
 }
 
-/// Bytes of one histogram of one batch, and seconds of a batch.
-const HISTOGRAM_BYTES: u64 = 5 * 1024;
-const BATCH_SECONDS: u64 = 5;
-
-fn disk(forecast: &Forecast, plan: &Plan) -> String {
-    let Some((_, most)) = forecast.deployments else {
-        return "5 KiB per histogram and 5 s".to_owned();
-    };
-    let own = u64::try_from(plan.metrics.len()).unwrap_or(u64::MAX);
-    let of_load = if matches!(plan.load, LoadSpec::None) {
-        0
-    } else {
-        3
-    };
-    let batches = forecast.collection.as_secs() / BATCH_SECONDS + 1;
-    let bytes = most
-        .saturating_mul(batches)
-        .saturating_mul(own.saturating_add(of_load))
-        .saturating_mul(HISTOGRAM_BYTES);
-    format!("{} MiB", bytes.div_ceil(1 << 20))
+fn metrics(plan: &Plan) -> Section {
+    let mut section = Section::new("What is measured beside the load");
+    let rows: Vec<Vec<String>> = plan.metrics.iter().map(|one| metric(plan, one)).collect();
+    section.table(&rows);
+    section
 }
 
-fn counted(count: u64, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        many => format!("{many} {noun}s"),
+/// Name, kind, source, query.
+fn metric(plan: &Plan, metric: &Metric) -> Vec<String> {
+    let mut kind = match metric.kind {
+        MetricKind::Gauge => "gauge",
+        MetricKind::Counter => "counter",
+        MetricKind::Histogram => "histogram",
+        MetricKind::Value => "value",
     }
+    .to_owned();
+    if metric.unit != Unit::Dimensionless {
+        write!(kind, " in {}", metric.unit).expect(NO_FAILURE);
+    }
+    let fold = match metric.fold {
+        Fold::Single => "",
+        Fold::Sum => ", summed",
+        Fold::Mean => ", averaged",
+        Fold::Min => ", the least",
+        Fold::Max => ", the greatest",
+        Fold::Merge => ", merged",
+    };
+    let better = match metric.compare {
+        Compare::LowerIsBetter => ", less is better",
+        Compare::HigherIsBetter => ", more is better",
+        Compare::Neither => "",
+    };
+    vec![
+        metric.name.to_string(),
+        format!("{kind}{fold}{better}"),
+        format!("from {}", source(plan, metric)),
+        metric.query.text.text().to_owned(),
+    ]
+}
+
+fn source(plan: &Plan, metric: &Metric) -> String {
+    let name = &metric.datasource;
+    let Some(spec) = plan.datasources.get(name) else {
+        return name.to_string();
+    };
+    let mut text = match &spec.kind {
+        DatasourceKind::Scrape { url } => format!("{name} ({})", url.text()),
+        DatasourceKind::Command { command, .. } => format!("{name} ({})", words(command)),
+        DatasourceKind::Csv { path, .. } => format!("{name} ({})", path.display()),
+        DatasourceKind::Target => "the target".to_owned(),
+        DatasourceKind::Custom { .. } | _ => name.to_string(),
+    };
+    if let Some(every) = spec.every {
+        write!(text, " every {}", spell(every)).expect(NO_FAILURE);
+    }
+    text
 }
