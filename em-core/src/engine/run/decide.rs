@@ -305,6 +305,11 @@ impl Run {
         }
     }
 
+    /// Time until the inbox is looked at next; never none, so that whoever waits for it does wait.
+    pub(super) fn until_inbox(&self) -> Duration {
+        between(self.now(), self.inbox_due).max(Duration::from_millis(1))
+    }
+
     /// Whether the inbox is to be looked at now; notes when it is looked at next.
     pub(super) fn inbox_is_due(&mut self) -> bool {
         let now = self.now();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::decide::Run;
 use crate::engine::error::EngineError;
+use crate::engine::gate::Gate;
 use crate::experiment::Phase;
+use crate::fault::Fault;
 use crate::id::BlockNo;
 use crate::journal::ExperimentEvent;
 
@@ -14,12 +16,15 @@ use crate::journal::ExperimentEvent;
 pub(super) struct Passage {
     block: Option<BlockNo>,
     /// Whatever keeps others out.
-    _leave: Box<dyn Any + Send>,
+    _leave: Leave,
 }
+
+/// What a gate hands out.
+type Leave = Box<dyn Any + Send>;
 
 impl Run {
     /// Whether the event may be decided now: whoever places an iteration waits for leave first.
-    /// False: somebody asks to leave before it comes.
+    /// False: before it comes somebody asks to leave, or an order changes what is to be done.
     pub(super) async fn may_decide(
         &mut self,
         event: &ExperimentEvent,
@@ -36,7 +41,7 @@ impl Run {
         // One block's leave is none for the next: others have their turn in between.
         self.passage = None;
         self.settle().await?;
-        let Some(entered) = self.unless_told_to_leave(gate.enter()).await? else {
+        let Some(entered) = self.turn(gate.as_ref()).await? else {
             return Ok(false);
         };
         let leave = entered.map_err(EngineError::failed("wait for leave to measure"))?;
@@ -45,6 +50,27 @@ impl Run {
             _leave: leave,
         });
         Ok(true)
+    }
+
+    /// Waits for the turn, and obeys the inbox meanwhile: the turn may be hours away, and somebody may
+    /// want a pause. None: the wait is over without a turn, and the steps are derived anew.
+    async fn turn(&mut self, gate: &dyn Gate) -> Result<Option<Result<Leave, Fault>>, EngineError> {
+        // One place in the queue, kept from look to look.
+        let mut entering = gate.enter();
+        loop {
+            let look = tokio::time::timeout(self.until_inbox(), &mut entering);
+            match self.unless_told_to_leave(Box::pin(look)).await? {
+                None => return Ok(None),
+                Some(Ok(entered)) => return Ok(Some(entered)),
+                Some(Err(_)) => {}
+            }
+            let before = self.writer.next();
+            self.take_requests().await?;
+            if self.writer.next() != before {
+                self.settle().await?;
+                return Ok(None);
+            }
+        }
     }
 
     /// Lets the next one measure once nothing of this run does.

@@ -92,3 +92,41 @@ async fn a_run_that_waits_for_its_turn_can_be_interrupted() {
     assert!(matches!(result, Err(EngineError::Interrupted)));
     assert_eq!((outside.deployments(), outside.left()), (0, 0));
 }
+
+/// A run before a gate that never opens, told something after five seconds.
+async fn told_before_a_closed_gate(order: Order) -> (Result<Report, EngineError>, Outside) {
+    let door = Door {
+        name: "one",
+        place: Arc::new(Semaphore::new(0)),
+        entered: Arc::default(),
+    };
+    let (store, outside) = (MemoryStore::new(), Outside::new());
+    let process = process(&store, &outside, false);
+    let plan = a_plan().trial(5).build();
+    process.engine.create(&plan).await.unwrap();
+    let tell = async {
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        process.engine.submit(&plan.name, &order).await.unwrap();
+    };
+    let (result, ()) = tokio::join!(process.engine.run(&plan.name, at(door)), tell);
+    (result, outside)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_its_turn_can_be_cancelled() {
+    let by = "ann".to_owned();
+    let (result, outside) = told_before_a_closed_gate(Order::Cancel { by }).await;
+    assert_eq!(result.unwrap().stopped, Some(Stopped::Cancelled));
+    assert_eq!((outside.deployments(), outside.left()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_its_turn_can_be_paused() {
+    let why = "not now".to_owned();
+    let (result, outside) = told_before_a_closed_gate(Order::Pause { why }).await;
+    assert!(
+        matches!(&result, Err(EngineError::Paused { why }) if why == "not now"),
+        "{result:?}"
+    );
+    assert_eq!((outside.deployments(), outside.left()), (0, 0));
+}
