@@ -316,7 +316,7 @@ fn a_changed_file_goes_on_with_what_was_measured() {
         "--set=objective={maximize: x.value}",
     ]);
     assert_eq!(other.status.code(), Some(2));
-    assert!(text(&other.stderr).contains("begun with another measurement"));
+    assert!(text(&other.stderr).contains("begun with a file that differs in measurement"));
 }
 
 #[test]

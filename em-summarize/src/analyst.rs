@@ -98,7 +98,8 @@ fn looks(history: &History) -> Looks {
 }
 
 fn family(history: &History) -> usize {
-    (history.competing.len() * history.comparisons.len()).max(1)
+    let trials = history.competing.len() + to_usize(history.earlier);
+    (trials * history.comparisons.len()).max(1)
 }
 
 fn blocks_of(history: &History) -> usize {
@@ -112,13 +113,17 @@ fn blocks_of(history: &History) -> usize {
 
 fn verdicts(history: &History) -> Vec<Verdict> {
     let looks = looks(history);
-    let blocks = blocks_of(history);
     // One family: Holm ranks the p values of all quantities together.
     let contests: Vec<Contest> = history
         .comparisons
         .iter()
         .flat_map(|one| contests(history, one))
         .collect();
+    // Trials that came later have blocks of their own: a look is at what one trial has.
+    let blocks = contests
+        .iter()
+        .filter_map(|contest| contest.blocks.as_ref());
+    let blocks = blocks.map(PairedBlocks::blocks).max().unwrap_or(0);
     let criteria = Criteria {
         level: looks.level(blocks),
         equivalence_level: looks.equivalence_level(),

@@ -41,6 +41,7 @@ fn history(ratios: &[f64], blocks: u32) -> History {
         }],
         constraints: vec![],
         competing,
+        earlier: 0,
         iterations: Iterations { min: None, max: 12 },
         replication: Replication::Deployment,
         randomized: true,
@@ -201,6 +202,24 @@ fn constraints_hold_are_broken_or_open() {
             .all(|one| one.state == ConstraintState::Undecided)
     );
     assert_eq!(open[1].margin, None);
+}
+
+#[test]
+fn a_trial_that_was_added_is_one_of_the_family_of_those_before() {
+    assert!(stops(&history(&[0.9], 6)));
+    let added = |blocks| History {
+        earlier: 1,
+        ..history(&[0.9], blocks)
+    };
+    assert!(!stops(&added(6)), "two comparisons need seven blocks");
+    assert!(stops(&added(7)));
+    // Together in the end, each in blocks of its own.
+    let mut both = history(&[0.9, 0.8], 13);
+    for block in &mut both.comparisons[0].blocks {
+        let absent = if block.block.0 <= 6 { 2 } else { 1 };
+        block.values.remove(&TrialId(absent));
+    }
+    assert_eq!(kinds(&both), [VerdictKind::Better, VerdictKind::Better]);
 }
 
 #[test]

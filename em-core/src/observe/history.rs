@@ -17,6 +17,9 @@ pub struct History {
     pub constraints: Vec<ConstraintHistory>,
     /// Trials that compete for a verdict.
     pub competing: Vec<TrialId>,
+    /// How many trials were judged before these, in blocks of their own, and are judged with them in
+    /// the end: they are part of the same family of comparisons.
+    pub earlier: u32,
     /// Blocks that are wanted at the least and allowed at the most.
     pub iterations: Iterations,
     /// What was repeated.

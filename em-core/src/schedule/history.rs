@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assign::assign;
-use crate::experiment::{BlockState, DrawnBlock, Experiment, Numbers, Place, evaluate, margin};
+use crate::experiment::{
+    BlockState, DrawnBlock, Experiment, Numbers, Place, Trial, evaluate, margin,
+};
 use crate::expression::Constraint as ConstraintExpression;
 use crate::id::{MetricName, TrialId, TunableName};
 use crate::journal::Purpose;
@@ -30,12 +32,29 @@ pub(super) fn blocks_of<'e>(
 /// History of the trials that compete in blocks of the purpose the experiment is at.
 pub fn trial_history(experiment: &Experiment, competing: &[TrialId], purpose: Purpose) -> History {
     let blocks: Vec<_> = blocks_of(experiment, competing, purpose).collect();
-    history(
-        experiment,
-        competing,
-        &blocks,
-        matches!(purpose, Purpose::Screening { .. }),
-    )
+    let screening = matches!(purpose, Purpose::Screening { .. });
+    History {
+        earlier: judged_earlier(experiment, competing, purpose),
+        ..history(experiment, competing, &blocks, screening)
+    }
+}
+
+/// Measured trials beside these that the answer will judge with them: those of a file before it was
+/// changed, and those that were dropped on the way.
+fn judged_earlier(experiment: &Experiment, competing: &[TrialId], purpose: Purpose) -> u32 {
+    let is_of_purpose = |trial: &Trial| match purpose {
+        Purpose::Measuring => trial.round().is_none() && trial.verifies().is_none(),
+        Purpose::Verifying => trial.verifies().is_some(),
+        Purpose::Screening { .. } => false,
+    };
+    let competing: BTreeSet<_> = competing.iter().copied().collect();
+    let earlier = experiment.trials().filter(|trial| {
+        is_of_purpose(trial)
+            && !trial.is_baseline()
+            && trial.measured > 0
+            && !competing.contains(&trial.id)
+    });
+    u32::try_from(earlier.count()).unwrap_or(u32::MAX)
 }
 
 /// History of all trials over all blocks of any round of screening.
@@ -63,6 +82,7 @@ fn history(
         comparisons: comparisons(experiment, competing, blocks, &values),
         constraints: constraints(experiment, competing, blocks, &values),
         competing: competing.to_vec(),
+        earlier: 0,
         iterations: plan.measurement.iterations,
         replication: if deployed_afresh {
             Replication::Deployment

@@ -49,7 +49,7 @@ pub(super) async fn settle(
             Relation::Differs(_) if args.new => {}
             Relation::Differs(differing) => {
                 return Err(Failure::usage(format!(
-                    "{} was begun with another {}: `--new` begins anew beside it",
+                    "{} was begun with a file that differs in {}: `--new` begins anew beside it",
                     plan.name,
                     differing.join(", ")
                 )));

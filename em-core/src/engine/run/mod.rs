@@ -95,7 +95,7 @@ impl Engine {
         let claim = self.claim(name).await?;
         let experiment = self.experiment(name).await?;
         let refuse = |refused: Vec<String>| {
-            let message = format!("it was begun with another {}", refused.join(", "));
+            let message = format!("it was begun otherwise: {}", refused.join(", "));
             let fault = Fault::new(FaultKind::Invalid, message);
             EngineError::failed(format!("amend {name}"))(fault)
         };

@@ -159,6 +159,7 @@ fn history(blocks: u32) -> History {
         }],
         constraints: Vec::new(),
         competing: vec![low, high],
+        earlier: 0,
         iterations: Iterations {
             min: Some(2),
             max: 10,
