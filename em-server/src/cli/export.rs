@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use em_core::report::Report;
-use em_summarize::BuiltInAnalyst;
 
 use super::{Failure, data_folder, print, record, runtime};
 use crate::view::export;
@@ -34,11 +32,12 @@ enum Format {
 pub(super) fn export(args: &ExportArgs) -> Result<(), Failure> {
     let data = data_folder(args.data.as_deref())?;
     let name = record::name(&args.name)?;
-    let experiment = runtime()?.block_on(async {
+    let (experiment, report) = runtime()?.block_on(async {
         let store = record::open_to_read(&data).await?;
-        record::replay(&store, &name).await
+        let experiment = record::replay(&store, &name).await?;
+        let report = record::report(&store, &experiment).await?;
+        Ok::<_, Failure>((experiment, report))
     })?;
-    let report = Report::of(&experiment, &BuiltInAnalyst);
     let rows = export::rows(&experiment, &report);
     let text = match args.format {
         Format::Csv => export::csv(&rows),

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use em_core::experiment::Experiment;
+use em_core::experiment::{Experiment, Phase};
 use em_core::id::ExperimentName;
 use em_core::journal::{self, ExperimentEvent};
 use em_core::port::{Store as _, StreamFilter, StreamId, SystemClock};
+use em_core::report::Report;
 use em_store::SqliteStore;
+use em_summarize::BuiltInAnalyst;
 
 use super::Failure;
 
@@ -80,4 +82,21 @@ pub(super) async fn replay(
         applied.with_context(|| format!("entry {seq} of {stream} is damaged"))?;
     }
     Ok(experiment)
+}
+
+/// What an experiment says: the report that was kept when it ended, or what it would say by now.
+pub(super) async fn report(
+    store: &SqliteStore,
+    experiment: &Experiment,
+) -> Result<Report, Failure> {
+    let is_finished = matches!(experiment.phase(), Phase::Finished { .. });
+    let Some(digest) = experiment.report().filter(|_| is_finished) else {
+        return Ok(Report::of(experiment, &BuiltInAnalyst));
+    };
+    let bytes = store
+        .get(digest)
+        .await
+        .context("failed to read the report")?;
+    let report = serde_json::from_slice(&bytes).context("what is kept is no report")?;
+    Ok(report)
 }

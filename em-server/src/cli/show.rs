@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use em_core::experiment::{Experiment, Phase};
-use em_core::report::Report;
 use em_store::SqliteStore;
-use em_summarize::BuiltInAnalyst;
 
 use super::run::print_report;
 use super::{Failure, ListArgs, ShowArgs, data_folder, print, record, runtime};
@@ -20,7 +18,7 @@ pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = record::open_to_read(&data).await?;
         let experiment = record::replay(&store, &name).await?;
-        let report = Report::of(&experiment, &BuiltInAnalyst);
+        let report = record::report(&store, &experiment).await?;
         print_report(&experiment, &report, args.output, &data)
     })
 }

@@ -1,0 +1,20 @@
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+);
+INSERT INTO _sqlx_migrations VALUES(1,'init','2026-11-24 13:13:53',1,X'08db9b00b0471b7a8024ad281b1a0e152a011a17a845ff9b6de330b1adf93a749048479457ace59577294360231686ef',502319);
+INSERT INTO _sqlx_migrations VALUES(2,'deflated','2026-11-24 13:13:53',1,X'aa0c2cc610b4f2e107cb1d97317c8283bc0f351eb8582c4cdfabbe6c9e2e48847b215d48724e0411e287d99d908192df',365025);
+CREATE TABLE raw (
+    number INTEGER PRIMARY KEY,
+    digest BLOB    NOT NULL,
+    put_at INTEGER NOT NULL,
+    bytes  BLOB    NOT NULL
+);
+CREATE UNIQUE INDEX raw_by_digest ON raw (digest);
+COMMIT;
