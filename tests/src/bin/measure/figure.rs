@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::{aa, dead_time, kill9, overhead, quickstart, raw_size, suites, two_managers};
+use crate::{aa, crash, dead_time, kill9, overhead, quickstart, raw_size, suites, two_managers};
 
 /// One figure.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         what: "a crash at every append of a whole experiment",
         goal: "the same answer, nothing lost, doubled or left",
         kind: Kind::Counting,
-        measure: suites::crash,
+        measure: crash::measure,
     },
     Figure {
         name: "dead-time",

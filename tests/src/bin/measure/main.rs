@@ -6,6 +6,7 @@
 
 mod aa;
 mod bench;
+mod crash;
 mod dead_time;
 mod em;
 mod figure;

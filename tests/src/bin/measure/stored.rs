@@ -1,11 +1,12 @@
 //! What a store keeps of an experiment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use em_core::id::ExperimentName;
+use em_core::id::{BlockNo, ExperimentName, TrialId};
 use em_core::journal::{self, ExperimentEvent, InterruptCause, IterationEnd};
 use em_core::port::{Store as _, StreamId, SystemClock};
 use em_store::SqliteStore;
@@ -67,6 +68,50 @@ impl Stored {
         self.ends()
             .filter(|end| !matches!(end, IterationEnd::Done(_)))
             .count()
+    }
+
+    /// Places of blocks that count, each with its number of results.
+    pub(crate) fn results(&self) -> BTreeMap<(BlockNo, TrialId), usize> {
+        let events = || self.events.iter();
+        let voided: BTreeSet<_> = events()
+            .filter_map(|event| {
+                let ExperimentEvent::BlockVoided { block, .. } = event else {
+                    return None;
+                };
+                Some(*block)
+            })
+            .collect();
+        let placed = events().filter_map(|event| {
+            let ExperimentEvent::Placed {
+                trial,
+                iteration,
+                block,
+                ..
+            } = event
+            else {
+                return None;
+            };
+            let block = (*block).filter(|block| !voided.contains(block))?;
+            Some(((*trial, *iteration), block))
+        });
+        let placed: BTreeMap<_, _> = placed.collect();
+        let mut places: BTreeMap<_, _> = placed
+            .iter()
+            .map(|((trial, _), block)| ((*block, *trial), 0))
+            .collect();
+        for event in events() {
+            if let ExperimentEvent::IterationEnded {
+                trial,
+                iteration,
+                end: IterationEnd::Done(_),
+                ..
+            } = event
+                && let Some(block) = placed.get(&(*trial, *iteration))
+            {
+                *places.entry((*block, *trial)).or_insert(0) += 1;
+            }
+        }
+        places
     }
 
     fn ends(&self) -> impl Iterator<Item = &IterationEnd> {
