@@ -7,10 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use em_core::engine::Engine;
 use em_core::id::DatasourceName;
-use em_core::plan::{DatasourceKind, DatasourceSpec, LoadSpec, Plan, Suggester, TargetSpec};
+use em_core::plan::{
+    DatasourceKind, DatasourceSpec, ExternalLoad, LoadSpec, Plan, Suggester, TargetSpec,
+};
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::ScrapeDatasource;
 use em_load::HttpDriver;
+use em_load::external::ExternalDriver;
 use em_local::command::CommandTarget;
 use em_local::command_load::CommandLoadDriver;
 use em_local::datasource::{CommandDatasource, CsvDatasource};
@@ -105,10 +108,36 @@ fn load(plan: &Plan, surroundings: Surroundings) -> Result<Arc<dyn LoadDriver>> 
         // Without load the engine asks no driver; it wants one all the same.
         LoadSpec::Http(_) | LoadSpec::None => Arc::new(HttpDriver::new(clock())),
         LoadSpec::Command(_) => Arc::new(CommandLoadDriver::new(surroundings)),
-        LoadSpec::External(_) | LoadSpec::Custom { .. } | _ => {
+        LoadSpec::External(external) => Arc::new(external_load(plan, external, &surroundings)?),
+        LoadSpec::Custom { .. } | _ => {
             bail!("load kind {} is not supported yet", plan.load.kind())
         }
     })
+}
+
+fn external_load(
+    plan: &Plan,
+    external: &ExternalLoad,
+    surroundings: &Surroundings,
+) -> Result<ExternalDriver> {
+    let metric = plan.metric(&external.metric);
+    let metric = metric.with_context(|| format!("there is no metric {}", external.metric))?;
+    let spec = plan.datasources.get(&metric.datasource);
+    let spec = spec.with_context(|| format!("there is no datasource {}", metric.datasource))?;
+    let source = datasource(spec, surroundings)?.with_context(|| {
+        let metric = &external.metric;
+        format!(
+            "metric {metric} is of the target itself: load is told by a counter of a datasource"
+        )
+    })?;
+    let (metric, kind) = (metric.clone(), spec.kind.clone());
+    Ok(ExternalDriver::new(
+        clock(),
+        metric,
+        kind,
+        source,
+        spec.every,
+    ))
 }
 
 /// None: the target's own numbers, which the engine asks the target for.

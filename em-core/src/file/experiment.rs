@@ -20,8 +20,8 @@ use super::tunable;
 use crate::id::{DatasourceName, Digest, ExperimentName};
 use crate::plan::{
     Baseline, Budget, Constraint, DatasourceSpec, Design, Identity, Iterations, ListedTrial,
-    LoadSpec, Measurement, Metric, Objective, PLAN_FORMAT, Plan, Retries, Search, SearchMethod,
-    Suggester, TargetSpec, Timeouts, Tunable,
+    LoadSpec, Measurement, Metric, MetricKind, Objective, PLAN_FORMAT, Plan, Retries, Search,
+    SearchMethod, Suggester, TargetSpec, Timeouts, Tunable,
 };
 
 /// Keys of the file.
@@ -289,6 +289,18 @@ fn aims<'a>(
         place.refuse_with(
             format!("there is no metric {}", external.metric),
             "name the counter metric whose increase is the load",
+        );
+    }
+    if let Some(LoadSpec::External(external)) = load
+        && let Some(ReadMetric { metric, .. }) = metrics
+            .iter()
+            .find(|read| read.metric.name == external.metric)
+        && metric.kind != MetricKind::Counter
+        && let Some(place) = keys.get("load").and_then(|load| load.peek("metric"))
+    {
+        place.refuse_with(
+            format!("metric {} is not a counter", external.metric),
+            "load is the increase of a counter: write as: counter at the metric, if it is one",
         );
     }
     let is_known = parts.load.is_some() && written(keys, "metrics") == metrics.len();

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::OpContext;
+use super::{Asked, OpContext};
 use crate::fault::Fault;
 use crate::observe::Window;
 
@@ -50,15 +50,6 @@ pub trait Datasource: Debug + Send + Sync + 'static {
         )
         .await
     }
-}
-
-/// A query with every placeholder filled in, for one iteration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Asked {
-    /// The query in the source's own language.
-    pub text: String,
-    /// Where the source itself is, where that depends on the iteration (`{{address}}`).
-    pub endpoint: Option<String>,
 }
 
 /// How a source without history is looked at.

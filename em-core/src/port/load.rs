@@ -191,6 +191,9 @@ pub struct LoadReport {
     pub batches: Vec<LoadBatch>,
     /// Capacity, where it was looked for and found.
     pub capacity: Option<Capacity>,
+    /// Stretches in which the load was not what it was before, with what happened, of the whole load
+    /// so far: a cycle that touches one does not count.
+    pub void: Vec<(Window, String)>,
     /// Why numbers of this load should not be trusted; empty = they can be.
     pub problems: Vec<String>,
     /// What is worth knowing: send lag, client CPU.

@@ -5,6 +5,7 @@
 //! in effect. Each port has a conformance suite in `testkit::conformance`.
 
 mod analyst;
+mod asked;
 mod clock;
 mod context;
 mod datasource;
@@ -15,11 +16,10 @@ mod summarizer;
 mod target;
 
 pub use analyst::Analyst;
+pub use asked::{Asked, Placeholders};
 pub use clock::{Clock, SystemClock};
 pub use context::OpContext;
-pub use datasource::{
-    Answer, Asked, Datasource, Health, Labels, Point, Sampling, Series, Validation,
-};
+pub use datasource::{Answer, Datasource, Health, Labels, Point, Sampling, Series, Validation};
 pub use load::{Capacity, LoadBatch, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus};
 pub use recommender::{PastTrial, Recommender, Suggestion};
 pub use store::{Claim, Entry, Request, Store, StreamFilter, StreamHead, StreamId};

@@ -213,6 +213,7 @@ impl LoadDriver for HttpDriver {
                 LoadReport {
                     batches: observe::batches(run, *origin, from),
                     capacity: None,
+                    void: Vec::new(),
                     problems: pooled.problems(),
                     notes: pooled.notes(),
                 }

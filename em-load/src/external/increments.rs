@@ -79,6 +79,11 @@ impl Increments {
         })
     }
 
+    /// Time of the newest sample.
+    pub(super) fn last(&self) -> Option<Duration> {
+        self.last.map(|last| last.at)
+    }
+
     /// Whether the last call found that samples had been missing.
     pub(super) fn has_gap(&self) -> bool {
         self.has_gap

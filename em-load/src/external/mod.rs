@@ -1,10 +1,12 @@
 //! Load that somebody else makes: waiting until it is there and steady, and noticing when it is
-//! not any more. Pure functions over samples of a request counter; nothing here asks anybody.
+//! not any more. Pure functions over samples of a request counter, and the load driver that asks
+//! for them.
 //!
 //! Increments between samples are used, never a rate over a window: a window lags behind and
 //! remembers load that has gone. No statistic can tell a plateau of two minutes within a slow
 //! rise from steady load, so [`ShiftWatch`] keeps looking while it is measured.
 
+mod driver;
 mod increments;
 mod shift;
 mod trend;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use increments::{Increment, Increments};
 
+pub use driver::ExternalDriver;
 pub use increments::CounterSample;
 pub use shift::{Shift, ShiftWatch};
 

@@ -18,14 +18,34 @@ pub struct ShiftWatch {
     level: f64,
     slack: f64,
     limit: f64,
-    above: f64,
-    below: f64,
+    above: Sum,
+    below: Sum,
     increments: Increments,
+}
+
+/// What deviations in one direction add up to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    value: f64,
+    /// When it last was nothing.
+    since: Duration,
+}
+
+impl Sum {
+    fn add(&mut self, deviation: f64, at: Duration) {
+        self.value = (self.value + deviation).max(0.0);
+        if self.value <= 0.0 {
+            self.since = at;
+        }
+    }
 }
 
 /// The load is not what it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shift {
+    /// When it began to deviate: the last sample that was still as before (Page 1954), or the last
+    /// one there was.
+    pub since: Duration,
     /// Time of the sample that decided.
     pub at: Duration,
     /// Requests per second before.
@@ -45,13 +65,17 @@ impl ShiftWatch {
         let chance = trend::mean(&counts).max(1.0).sqrt().recip();
         let deviation = trend::variation(&rates).max(chance);
         let correlation = trend::autocorrelation(&rates);
+        let quiet = Sum {
+            value: 0.0,
+            since: window.back().map_or(Duration::ZERO, |last| last.at),
+        };
         let long_run = deviation * ((1.0 + correlation) / (1.0 - correlation)).sqrt();
         Self {
             level: trend::mean(&rates),
             slack: shift / 2.0,
             limit: LIMIT * long_run,
-            above: 0.0,
-            below: 0.0,
+            above: quiet,
+            below: quiet,
             increments,
         }
     }
@@ -59,10 +83,12 @@ impl ShiftWatch {
     /// Takes the newest sample at time `now`; answers a shift of the level when there is one.
     /// Samples that stop coming are one, too: what is not seen is not known to be load.
     pub fn look(&mut self, now: Duration, sample: Option<CounterSample>) -> Option<Shift> {
+        let last = self.increments.last();
         let fresh = self.increments.take(now, sample);
         let before = self.level;
         if self.increments.has_gap() {
             return Some(Shift {
+                since: last.unwrap_or(now),
                 at: now,
                 before,
                 now: None,
@@ -70,9 +96,13 @@ impl ShiftWatch {
         }
         let increment = fresh?;
         let deviation = increment.rate() / self.level - 1.0;
-        self.above = (self.above + deviation - self.slack).max(0.0);
-        self.below = (self.below - deviation - self.slack).max(0.0);
-        (self.above.max(self.below) > self.limit).then(|| Shift {
+        self.above.add(deviation - self.slack, increment.at);
+        self.below.add(-deviation - self.slack, increment.at);
+        let raised = [self.above, self.below].into_iter();
+        let raised = raised.filter(|sum| sum.value > self.limit);
+        let since = raised.map(|sum| sum.since).min()?;
+        Some(Shift {
+            since,
             at: increment.at,
             before,
             now: Some(increment.rate()),

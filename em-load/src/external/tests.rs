@@ -281,4 +281,5 @@ fn samples_that_stop_coming_void_the_measurement() {
     assert_eq!(watch.look(PERIOD * 27, None), None);
     let shift = watch.look(PERIOD * 28, None).unwrap();
     assert_eq!(shift.now, None);
+    assert_eq!((shift.since, shift.at), (PERIOD * 25, PERIOD * 28));
 }

@@ -82,7 +82,8 @@ fn ramp(plan: &Plan) -> Duration {
             });
             plan.timeouts.load + phases.sum::<Duration>()
         }
-        LoadSpec::External(external) => external.timeout.max(plan.timeouts.load),
+        // Who waits for it says itself that it did not come.
+        LoadSpec::External(external) => external.timeout + plan.timeouts.load,
         LoadSpec::Command(_) | LoadSpec::None | LoadSpec::Custom { .. } => plan.timeouts.load,
     }
 }

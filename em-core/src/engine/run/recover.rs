@@ -129,10 +129,8 @@ impl Run {
     /// Whether a measurement goes on when its manager dies.
     fn outlives_manager(&self) -> bool {
         let ports = &self.session.ports;
-        let load = matches!(
-            self.session.plan.load,
-            LoadSpec::None | LoadSpec::External(_)
-        ) || ports.load.outlives_manager();
+        let has_load = !matches!(self.session.plan.load, LoadSpec::None);
+        let load = !has_load || ports.load.outlives_manager();
         load && ports.target.outlives_manager()
     }
 

@@ -259,6 +259,13 @@ impl<'a> Collector<'a> {
         self.problem = report.problems.into_iter().next();
         self.warnings.extend(report.notes);
         self.capacity = report.capacity.or(self.capacity.take());
+        let known = &self.collected.void;
+        let fresh: Vec<_> = report
+            .void
+            .into_iter()
+            .filter(|one| !known.contains(one))
+            .collect();
+        self.collected.void.extend(fresh);
         for batch in report.batches {
             self.next_of_load = batch.index + 1;
             self.take_batch(batch);
