@@ -31,6 +31,8 @@ pub struct DrawnBlock {
     /// How long nobody worked on it.
     pub stood_still: Duration,
     unsettled: usize,
+    /// Of all waves before this one every place was taken once.
+    begun: usize,
 }
 
 /// Whether a block counts.
@@ -69,6 +71,7 @@ impl DrawnBlock {
             drawn_at,
             stood_still: Duration::ZERO,
             unsettled,
+            begun: 0,
         }
     }
 
@@ -78,6 +81,28 @@ impl DrawnBlock {
             .or_default()
             .iterations
             .push(iteration);
+        while self
+            .waves
+            .get(self.begun)
+            .is_some_and(|wave| self.untaken(wave).next().is_none())
+        {
+            self.begun += 1;
+        }
+    }
+
+    /// The trials of the first wave in which a place was never taken, those of them whose it is; none
+    /// where all were.
+    pub fn fresh_wave(&self) -> Option<Vec<TrialId>> {
+        let wave = self.waves.get(self.begun)?;
+        Some(self.untaken(wave).collect())
+    }
+
+    fn untaken<'a>(&'a self, wave: &'a [TrialId]) -> impl Iterator<Item = TrialId> {
+        let is_untaken = |trial: &TrialId| {
+            let place = self.places.get(trial);
+            place.is_some_and(|place| place.iterations.is_empty())
+        };
+        wave.iter().copied().filter(is_untaken)
     }
 
     pub(super) fn end(&mut self, trial: TrialId, number: IterationNo, end: &IterationEnd) {

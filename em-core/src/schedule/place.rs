@@ -126,19 +126,7 @@ fn place_wave(view: &View<'_>, block: &DrawnBlock) -> Vec<Step> {
             .get(trial)
             .is_some_and(|place| place.state() == PlaceState::Waiting)
     };
-    let fresh = |trial: &&TrialId| {
-        waits(trial)
-            && block
-                .places
-                .get(trial)
-                .is_some_and(|place| place.iterations.is_empty())
-    };
-    let first = block
-        .waves
-        .iter()
-        .map(|wave| wave.iter().filter(fresh).copied().collect::<Vec<_>>())
-        .find(|wave| !wave.is_empty());
-    let wave = first.unwrap_or_else(|| {
+    let wave = block.fresh_wave().unwrap_or_else(|| {
         let again = block.waves.iter().flatten().filter(waits);
         again
             .take(slots(view.experiment).count())
