@@ -7,8 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
-use em_core::port::{Answer, Asked, Clock, Datasource, Health, Labels, OpContext, Point, Sampling};
-use em_core::port::{Series, SystemClock, Validation};
+use em_core::port::{Answer, Asked, Clock, Datasource, OpContext, Sampling, SystemClock};
 use em_core::report::Report;
 
 const FILE: &str = r#"
@@ -29,27 +28,10 @@ struct Queues(BTreeMap<&'static str, f64>);
 
 #[async_trait]
 impl Datasource for Queues {
-    async fn probe(&self, _: &OpContext) -> Result<Health, Fault> {
-        Ok(Health::default())
-    }
-
-    async fn validate(&self, _: &OpContext, _: &Asked) -> Result<Validation, Fault> {
-        Ok(Validation::default())
-    }
-
-    async fn query(&self, _: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {
-        let at = SystemClock.now();
+    async fn query(&self, _: &OpContext, asked: &Asked, _: Window) -> Result<Answer, Fault> {
         let missing = || Fault::new(FaultKind::NotFound, format!("no queue of {}", asked.text));
         let value = *self.0.get(asked.text.as_str()).ok_or_else(missing)?;
-        let (labels, points) = (Labels::new(), vec![Point { at, value }]);
-        let (warnings, tries) = (Vec::new(), 1);
-        let series = vec![Series { labels, points }];
-        Ok(Answer {
-            series,
-            window,
-            warnings,
-            tries,
-        })
+        Ok(Answer::look(SystemClock.now(), value))
     }
 
     fn sampling(&self) -> Option<Sampling> {

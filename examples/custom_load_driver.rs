@@ -1,18 +1,13 @@
 //! A load driver of one's own: calls a function of this program instead of a server.
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
-use std::sync::Arc;
 
-use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind};
 use em_core::id::{MetricName, OpKey};
-use em_core::observe::{Observed, TimedValue, Window};
-use em_core::plan::LoadSpec;
-use em_core::port::{Address, Clock, LoadBatch, LoadDriver, LoadPlan, LoadReport, LoadStatus};
+use em_core::port::{Address, Clock as _, LoadBatch, LoadDriver, LoadPlan, LoadReport, LoadStatus};
 use em_core::port::{OpContext, SystemClock};
-use em_core::{report::Report, value::Unit, value::Value};
-use em_local::simulated::SimulatedTarget;
-use tokio::sync::Mutex;
+use em_core::{observe::Observed, plan::LoadSpec, report::Report, value::Unit, value::Value};
+use jiff::Timestamp;
 
 const FILE: &str = r#"
 name: calls
@@ -26,25 +21,21 @@ measurement: { warmup: 0s, cycles: 1, cycle_duration: 200ms, iterations: { max: 
 
 /// When each load began, and what it is to do.
 #[derive(Debug, Default)]
-struct Calls(Mutex<HashMap<OpKey, (jiff::Timestamp, LoadPlan)>>);
+struct Calls(tokio::sync::Mutex<HashMap<OpKey, (Timestamp, LoadPlan)>>);
 
 impl Calls {
-    async fn load(&self, cx: &OpContext) -> Result<(jiff::Timestamp, LoadPlan), Fault> {
+    async fn load(&self, cx: &OpContext) -> Result<(Timestamp, LoadPlan), Fault> {
         let missing = || Fault::new(FaultKind::NotFound, format!("no load of {}", cx.key));
         let loads = self.0.lock().await;
         loads.get(&cx.key).cloned().ok_or_else(missing)
     }
 }
 
-#[async_trait]
+#[async_trait::async_trait]
 impl LoadDriver for Calls {
-    async fn check(&self, _: &OpContext, _: &LoadPlan) -> Result<(), Fault> {
-        Ok(())
-    }
-
     async fn start(&self, cx: &OpContext, plan: &LoadPlan, _: &[Address]) -> Result<(), Fault> {
-        let load = (SystemClock.now(), plan.clone());
         let mut loads = self.0.lock().await;
+        let load = (SystemClock.now(), plan.clone());
         loads.entry(cx.key.clone()).or_insert(load);
         Ok(())
     }
@@ -61,38 +52,24 @@ impl LoadDriver for Calls {
     /// One call per batch, made when the batch is over.
     async fn report(&self, cx: &OpContext, from: u32) -> Result<LoadReport, Fault> {
         let (since, plan) = self.load(cx).await?;
-        let size = plan.values.values().find_map(Value::to_f64);
-        let batch = |index: u32| {
-            let (start, end) = (since + plan.batch * index, since + plan.batch * (index + 1));
-            (end <= SystemClock.now()).then(|| {
-                let value = em_examples::time_to_sort(size.unwrap_or_default());
-                let points = vec![TimedValue { at: start, value }];
-                let observed = [(response_time(), Observed::Values { points })].into();
-                LoadBatch::new(index, Window { start, end }, observed)
-            })
-        };
-        let batches = (from..).map_while(batch).collect();
-        Ok(LoadReport {
-            batches,
-            ..LoadReport::default()
-        })
+        let size = plan.value("size").and_then(Value::to_f64);
+        let over = plan.batches_over(since, from, SystemClock.now());
+        let batches = over.map(|(index, window)| {
+            let took = em_examples::time_to_sort(size.unwrap_or_default());
+            let seen = Observed::value(window.start, took);
+            LoadBatch::new(index, window, [(MetricName::response_time(), seen)].into())
+        });
+        Ok(LoadReport::of(batches.collect()))
     }
 
     fn metrics(&self, _: &LoadSpec) -> BTreeMap<MetricName, Unit> {
-        BTreeMap::from([(response_time(), Unit::Seconds)])
+        BTreeMap::from([(MetricName::response_time(), Unit::Seconds)])
     }
-}
-
-fn response_time() -> MetricName {
-    "response_time"
-        .parse()
-        .expect("it follows the rule of names")
 }
 
 pub(crate) async fn example() -> Result<Report, Box<dyn Error>> {
     let plan = em_examples::plan(FILE)?;
-    let target = SimulatedTarget::new(Arc::new(SystemClock));
-    let engine = em_examples::engine(target, Calls::default()).build();
+    let engine = em_examples::engine(em_examples::simulated(), Calls::default()).build();
     em_examples::answer(&engine, &plan).await
 }
 

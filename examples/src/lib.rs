@@ -35,6 +35,11 @@ pub fn rehearsal(plan: &Plan) -> Result<EngineBuilder, Box<dyn Error>> {
     Ok(engine(target, SimulatedLoad::new(spec.clone(), clock)))
 }
 
+/// A target of kind `simulated`: for examples about something else.
+pub fn simulated() -> SimulatedTarget {
+    SimulatedTarget::new(Arc::new(SystemClock))
+}
+
 /// Runs a plan to its answer; where a person is called for, that is an error.
 pub async fn answer(engine: &Engine, plan: &Plan) -> Result<Report, Box<dyn Error>> {
     engine.create(plan).await?;
