@@ -1,5 +1,7 @@
 //! The built-in analyst: the port over the pure mathematics of this crate.
 
+use std::collections::HashMap;
+
 use em_core::id::TrialId;
 use em_core::observe::{
     Block, Collected, Comparison, ConstraintState, ConstraintVerdict, Enough, History, Interval,
@@ -240,11 +242,10 @@ fn over_blocks(effect: &Effect) -> Option<Interval> {
 /// Per competing trial, its blocks with the baseline. All trials of a quantity are on one scale:
 /// ratios only where every value is positive.
 fn series(history: &History, comparison: &Comparison) -> Vec<Option<PairedBlocks>> {
-    let pairs: Vec<Vec<Pair>> = history
-        .competing
-        .iter()
-        .map(|trial| shared(&comparison.blocks, *trial))
-        .collect();
+    let pairs = by_trial(history, comparison, |block, trial| {
+        let baseline = block.baseline?;
+        Some(Pair { baseline, trial })
+    });
     let is_positive = pairs
         .iter()
         .flatten()
@@ -260,27 +261,35 @@ fn series(history: &History, comparison: &Comparison) -> Vec<Option<PairedBlocks
         .collect()
 }
 
-fn shared(blocks: &[Block], trial: TrialId) -> Vec<Pair> {
-    let pair = |block: &Block| {
-        Some(Pair {
-            baseline: block.baseline?,
-            trial: *block.values.get(&trial)?,
-        })
-    };
-    blocks.iter().filter_map(pair).collect()
+/// What each competing trial has in the blocks, in one walk over them: of very many trials few have a
+/// place in one block.
+fn by_trial<T>(
+    history: &History,
+    comparison: &Comparison,
+    of: impl Fn(&Block, f64) -> Option<T>,
+) -> Vec<Vec<T>> {
+    let places: HashMap<_, usize> = history.competing.iter().zip(0..).collect();
+    let mut all: Vec<Vec<T>> = history.competing.iter().map(|_| Vec::new()).collect();
+    for block in &comparison.blocks {
+        for (trial, value) in &block.values {
+            if let Some(place) = places.get(trial) {
+                all[*place].extend(of(block, *value));
+            }
+        }
+    }
+    all
 }
 
 fn levels(history: &History) -> Vec<TrialLevel> {
-    let each = history
-        .comparisons
-        .iter()
-        .flat_map(|one| history.competing.iter().map(move |trial| (one, *trial)));
-    each.filter_map(|(comparison, trial)| {
-        let values = comparison
-            .blocks
-            .iter()
-            .filter_map(|block| block.values.get(&trial).copied());
-        let sample = Sample::try_from(values.collect::<Vec<_>>()).ok()?;
+    let each = history.comparisons.iter().flat_map(|one| {
+        let values = by_trial(history, one, |_, value| Some(value));
+        let competing = history.competing.iter();
+        competing
+            .zip(values)
+            .map(move |(trial, values)| (one, *trial, values))
+    });
+    each.filter_map(|(comparison, trial, values)| {
+        let sample = Sample::try_from(values).ok()?;
         let blocks = sample.len();
         let interval = student_t(&sample, 0.95);
         Some(TrialLevel {

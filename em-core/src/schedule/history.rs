@@ -229,19 +229,22 @@ fn constraints(
     blocks: &[&DrawnBlock],
     assigned: &Assigned,
 ) -> Vec<ConstraintHistory> {
-    let margins = |constraint: &ConstraintExpression, trial: TrialId| {
-        let margin_in = |block: &&DrawnBlock| {
-            let numbers = assigned.numbers(block, trial)?;
-            margin(constraint, &numbers).ok()
-        };
-        blocks.iter().filter_map(margin_in).collect::<Vec<_>>()
+    let margins = |constraint: &ConstraintExpression| {
+        let mut margins: BTreeMap<TrialId, Vec<f64>> =
+            competing.iter().map(|trial| (*trial, Vec::new())).collect();
+        for block in blocks {
+            for trial in block.places.keys() {
+                let numbers = assigned.numbers(block, *trial);
+                if let (Some(numbers), Some(known)) = (numbers, margins.get_mut(trial)) {
+                    known.extend(margin(constraint, &numbers).ok());
+                }
+            }
+        }
+        margins
     };
     let history = |constraint: &Constraint| ConstraintHistory {
         text: constraint.expression.to_string(),
-        margins: competing
-            .iter()
-            .map(|trial| (*trial, margins(&constraint.expression, *trial)))
-            .collect(),
+        margins: margins(&constraint.expression),
     };
     experiment.plan().constraints.iter().map(history).collect()
 }
