@@ -33,6 +33,24 @@ fn run(file: &str) -> Value {
     serde_json::from_slice(&ran.stdout).unwrap()
 }
 
+#[test]
+fn a_report_follows_the_schema_that_is_printed_for_it() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_em"))
+        .args(["schema", "report"])
+        .output()
+        .unwrap();
+    let schema: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let follows = jsonschema::validator_for(&schema).unwrap();
+    let mut report = run(FILE);
+    let wrong: Vec<String> = follows
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    report["trials"][0]["blocks"] = "many".into();
+    assert!(!follows.is_valid(&report));
+}
+
 fn mean(report: &Value, trial: usize, metric: &str) -> f64 {
     let iteration = &report["trials"][trial]["iterations"][0];
     let mean = &iteration[metric]["estimates"]["mean"]["value"];

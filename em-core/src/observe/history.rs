@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, Replication};
@@ -96,7 +97,7 @@ pub struct Judgement {
 }
 
 /// Mean of a quantity of one trial over its blocks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialLevel {
     /// The trial.
     pub trial: TrialId,
@@ -111,7 +112,7 @@ pub struct TrialLevel {
 }
 
 /// One trial against the baseline, in one quantity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// The trial.
     pub trial: TrialId,
@@ -141,7 +142,7 @@ pub struct Verdict {
 }
 
 /// What is said of a trial against the baseline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictKind {
     /// Better, at a false-positive rate of 5 % over all comparisons.
@@ -158,7 +159,7 @@ pub enum VerdictKind {
 }
 
 /// One constraint of one trial.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConstraintVerdict {
     /// The trial.
     pub trial: TrialId,
@@ -175,7 +176,7 @@ pub struct ConstraintVerdict {
 }
 
 /// The state of a constraint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConstraintState {
     /// The lower one-sided 95 % bound of the margin is not negative.

@@ -11,6 +11,7 @@ mod summary;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::CycleNo;
@@ -24,7 +25,7 @@ pub use statistic::{Statistic, StatisticError};
 pub use summary::{Estimate, Interval, MetricSummary, Replication, Summary};
 
 /// A span of time, from `start` to `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// Its start.
     pub start: Timestamp,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Statistic, Window};
@@ -13,7 +14,7 @@ use crate::value::Unit;
 pub type Summary = BTreeMap<MetricName, MetricSummary>;
 
 /// Statistics of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricSummary {
     /// Unit of the values.
     pub unit: Unit,
@@ -55,7 +56,7 @@ impl MetricSummary {
 }
 
 /// One number with what gives it meaning.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The number, finite, in the metric's base unit (statistics such as `count` and `cv` in
     /// their own).
@@ -90,7 +91,7 @@ impl Estimate {
 }
 
 /// Where a true value lies.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// Lower end; none: open.
     pub low: Option<f64>,
@@ -103,7 +104,9 @@ pub struct Interval {
 }
 
 /// What was repeated to get independent values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Replication {
     /// Requests or scrapes within one window.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::Configuration;
@@ -17,7 +19,7 @@ use crate::schedule::{final_history, histories, standings, trial_history};
 pub const REPORT_FORMAT: u32 = 1;
 
 /// What an experiment says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Version of this structure, [`REPORT_FORMAT`].
     pub format: u32,
@@ -52,7 +54,7 @@ pub struct Report {
 }
 
 /// What a report says of one trial.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialReport {
     /// Its number.
     pub trial: TrialId,
@@ -77,6 +79,15 @@ pub struct TrialReport {
 }
 
 impl Report {
+    /// JSON Schema of a report as it is printed.
+    pub fn schema() -> serde_json::Value {
+        SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator()
+            .into_root_schema_for::<Self>()
+            .to_value()
+    }
+
     /// The report on an experiment as it stands.
     pub fn of(experiment: &Experiment, analyst: &dyn Analyst) -> Self {
         let plan = experiment.plan();

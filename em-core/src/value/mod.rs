@@ -8,8 +8,10 @@ mod quantity;
 mod rate;
 mod unit;
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -233,6 +235,19 @@ impl Serialize for Value {
             Self::Quantity(value) => serializer.collect_str(value),
             Self::Text(value) => serializer.serialize_str(value),
         }
+    }
+}
+
+impl JsonSchema for Value {
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A boolean, a number, or a string; Kubernetes quantities are strings.",
+            "type": ["boolean", "number", "string"],
+        })
     }
 }
 

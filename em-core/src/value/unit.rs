@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The unit of a number, always an SI base unit: whatever the source writes is scaled once, when it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A plain number: literals without an ending, quotients of equal units.
@@ -30,7 +31,7 @@ pub enum Unit {
 }
 
 /// Powers of units, none of them zero; made by [`Unit::times`], [`Unit::per`] and [`Unit::power`] only.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct UnitPowers(BTreeMap<String, i8>);
 
 const SECOND: &str = "s";

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use em_core::report::Report;
 
 use crate::experiment_file::Assignment;
 use crate::screen;
@@ -86,8 +87,13 @@ enum Command {
         #[command(subcommand)]
         kind: InitKind,
     },
-    /// Print the JSON Schema of the experiment file: editors complete and check keys with it
-    Schema,
+    /// Print the JSON Schema of the experiment file (editors complete and check keys with it), or of
+    /// the report that `run` and `show` print with `--output json`
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t = SchemaOf::File)]
+        of: SchemaOf,
+    },
     /// Serve the quickstart's service, whose best configuration is known
     Demo(em_load::demo::DemoOptions),
 }
@@ -148,6 +154,15 @@ struct ShowArgs {
     /// Where experiments are kept [default: the XDG data home]
     #[arg(long, env = "EM_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+/// What a schema is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaOf {
+    /// The experiment file
+    File,
+    /// The report
+    Report,
 }
 
 /// How a result is printed.
@@ -237,7 +252,10 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
-        Some(Command::Schema) => format!("{:#}\n", em_core::file::schema()),
+        Some(Command::Schema { of }) => match of {
+            SchemaOf::File => format!("{:#}\n", em_core::file::schema()),
+            SchemaOf::Report => format!("{:#}\n", Report::schema()),
+        },
         Some(Command::Demo(options)) => {
             let served = runtime()?.block_on(em_load::demo::serve(options));
             return served.map_err(|error| {
