@@ -6,11 +6,13 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, wait};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::protocol::{Exit, Instructions, Report, Request};
 use crate::cgroup;
@@ -70,6 +72,7 @@ impl Guard {
         let mut first = String::new();
         lines.read_line(&mut first)?;
         let instructions: Instructions = serde_json::from_str(&first)?;
+        hear_ignored_signals()?;
         let main = match spawn(&instructions) {
             Ok(main) => main,
             Err(why) => {
@@ -214,6 +217,24 @@ fn spawn(instructions: &Instructions) -> Result<u32, String> {
         .spawn()
         .map(|child| child.id())
         .map_err(|error| format!("failed to start {program:?}: {error}"))
+}
+
+/// Signals by which a target may be asked to end.
+const ASKING: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+
+/// A shell's `&` and `nohup` leave signals ignored, and an ignored signal stays so in every program that
+/// is started from there: a target could not be asked to end by it. A signal that is handled is the
+/// default again in what is started, and for the guard itself handled by doing nothing is as ignored.
+fn hear_ignored_signals() -> io::Result<()> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    for signal in ASKING {
+        if ignored.unwrap_or_default() & (1 << (signal - 1)) != 0 {
+            signal_hook::flag::register(signal, Arc::default())?;
+        }
+    }
+    Ok(())
 }
 
 /// The outputs belong to the tree: their readers see the end when its last process has gone.

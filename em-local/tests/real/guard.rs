@@ -146,6 +146,27 @@ async fn a_stopped_tree_gets_its_signal_first_and_is_killed_after_the_grace_time
     assert!(tokio::time::timeout(LIMIT, written).await.is_ok());
 }
 
+#[test]
+fn a_target_hears_the_signals_that_a_shell_made_its_manager_ignore() {
+    let mark = a_mark("ignored");
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let script = format!("grep SigIgn /proc/self/status > {}", seen.display());
+    let ignoring = r#"trap "" HUP INT QUIT; exec "$0" sh -c "$1""#;
+    let status = Command::new("sh")
+        .args(["-c", ignoring])
+        .arg(guarded_example())
+        .arg(&script)
+        .env("GUARDED_MARK", mark.to_string())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{status}");
+    let seen = std::fs::read_to_string(seen).unwrap();
+    let mask = u64::from_str_radix(seen.trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    assert_eq!(mask & 0b111, 0, "{seen}");
+}
+
 #[tokio::test]
 async fn a_tree_that_ends_when_asked_is_not_killed() {
     let running = started(&a_script(
