@@ -127,23 +127,52 @@ impl Report {
 fn trials(experiment: &Experiment, analyst: &dyn Analyst) -> Vec<TrialReport> {
     let history = final_history(experiment);
     let mut judgement = analyst.compare(&history);
-    let ranked: Vec<TrialId> = standings(experiment, &history, &judgement)
+    let ranks: BTreeMap<TrialId, usize> = standings(experiment, &history, &judgement)
         .iter()
         .map(|standing| standing.trial)
+        .zip(0..)
         .collect();
-    add_levels_of_others(experiment, analyst, &ranked, &mut judgement);
-    let rank = |trial: TrialId| {
-        ranked
-            .iter()
-            .position(|one| *one == trial)
-            .unwrap_or(usize::MAX)
-    };
+    add_levels_of_others(experiment, analyst, &ranks, &mut judgement);
+    let rank = |trial: &TrialId| ranks.get(trial).copied().unwrap_or(usize::MAX);
+    let mut shares = shares(experiment, judgement);
     let mut reports: Vec<_> = experiment
         .trials()
-        .map(|trial| trial_report(experiment, trial, &judgement))
+        .map(|trial| trial_report(trial, shares.remove(&trial.id).unwrap_or_default()))
         .collect();
-    reports.sort_by_key(|report| (report.trial == TrialId::BASELINE, rank(report.trial)));
+    reports.sort_by_key(|report| (report.trial == TrialId::BASELINE, rank(&report.trial)));
     reports
+}
+
+/// What is said of one trial.
+#[derive(Debug, Default)]
+struct Share {
+    levels: Vec<TrialLevel>,
+    verdicts: Vec<Verdict>,
+    constraints: Vec<ConstraintVerdict>,
+    iterations: Vec<Summary>,
+}
+
+/// What is said of each trial, gathered in one walk: there may be very many.
+fn shares(experiment: &Experiment, judgement: Judgement) -> BTreeMap<TrialId, Share> {
+    let mut shares: BTreeMap<TrialId, Share> = BTreeMap::new();
+    for level in judgement.levels {
+        shares.entry(level.trial).or_default().levels.push(level);
+    }
+    for verdict in judgement.verdicts {
+        let share = shares.entry(verdict.trial).or_default();
+        share.verdicts.push(verdict);
+    }
+    for constraint in judgement.constraints {
+        let share = shares.entry(constraint.trial).or_default();
+        share.constraints.push(constraint);
+    }
+    let places = experiment.blocks().iter().flat_map(|block| &block.places);
+    for (trial, place) in places {
+        let share = shares.entry(*trial).or_default();
+        let summary = place.result().map(|result| result.summary.clone());
+        share.iterations.extend(summary);
+    }
+    shares
 }
 
 /// Screened trials do not compete once the best are verified; their levels are shown all the same,
@@ -151,12 +180,12 @@ fn trials(experiment: &Experiment, analyst: &dyn Analyst) -> Vec<TrialReport> {
 fn add_levels_of_others(
     experiment: &Experiment,
     analyst: &dyn Analyst,
-    ranked: &[TrialId],
+    ranks: &BTreeMap<TrialId, usize>,
     judgement: &mut Judgement,
 ) {
     let screened: Vec<_> = experiment
         .trials()
-        .filter(|trial| trial.round().is_some() && !ranked.contains(&trial.id))
+        .filter(|trial| trial.round().is_some() && !ranks.contains_key(&trial.id))
         .map(|trial| trial.id)
         .collect();
     let of_screened = analyst.compare(&histories(experiment, &screened));
@@ -170,7 +199,7 @@ fn add_levels_of_others(
     }
 }
 
-fn trial_report(experiment: &Experiment, trial: &Trial, judgement: &Judgement) -> TrialReport {
+fn trial_report(trial: &Trial, share: Share) -> TrialReport {
     use crate::journal::Origin;
     let origin = match trial.origin {
         Origin::Baseline => "baseline".to_owned(),
@@ -179,15 +208,6 @@ fn trial_report(experiment: &Experiment, trial: &Trial, judgement: &Judgement) -
         Origin::Verifies { trial } => format!("verifies {trial}"),
         Origin::Observed => "observed".to_owned(),
     };
-    let results = experiment
-        .blocks()
-        .iter()
-        .filter_map(|block| block.result(trial.id));
-    let iterations: Vec<Summary> = results.map(|result| result.summary.clone()).collect();
-    let constraints = judgement
-        .constraints
-        .iter()
-        .filter(|one| one.trial == trial.id);
     TrialReport {
         trial: trial.id,
         label: trial.label.clone(),
@@ -195,20 +215,10 @@ fn trial_report(experiment: &Experiment, trial: &Trial, judgement: &Judgement) -
         configuration: trial.configuration.as_deref().cloned(),
         outcome: trial.outcome.clone(),
         blocks: trial.measured,
-        levels: judgement
-            .levels
-            .iter()
-            .filter(|one| one.trial == trial.id)
-            .cloned()
-            .collect(),
-        verdicts: judgement
-            .verdicts
-            .iter()
-            .filter(|one| one.trial == trial.id)
-            .cloned()
-            .collect(),
-        constraints: constraints.cloned().collect(),
-        iterations,
+        levels: share.levels,
+        verdicts: share.verdicts,
+        constraints: share.constraints,
+        iterations: share.iterations,
     }
 }
 
