@@ -51,6 +51,31 @@ fn a_report_follows_the_schema_that_is_printed_for_it() {
     assert!(!follows.is_valid(&report));
 }
 
+#[test]
+fn a_constraint_is_said_once_of_each_screened_trial() {
+    let file = r#"
+name: screened
+target: { kind: simulated, model: { latency: "0.01 * values.x" } }
+load: { kind: none }
+objective: { minimize: latency.mean }
+constraints: ["latency.mean <= 0.5"]
+measurement: { warmup: 50ms, cycles: 1, cycle_duration: 100ms, iterations: { max: 6 } }
+search: { method: grid, parallel: 4, blocks: 1, verify: 0 }
+tunables: [{ name: x, choices: [10, 40, 60, 90], default: 40, apply: { env: X } }]
+budget: { trials: 4 }
+"#;
+    let report = run(file);
+    let trials = report["trials"].as_array().unwrap();
+    let proposed = trials.iter().filter(|trial| trial["origin"] == "proposed");
+    let said: Vec<usize> = proposed
+        .map(|trial| trial["constraints"].as_array().unwrap().len())
+        .collect();
+    assert!(
+        said.len() >= 3 && said.iter().all(|said| *said == 1),
+        "{said:?}"
+    );
+}
+
 fn mean(report: &Value, trial: usize, metric: &str) -> f64 {
     let iteration = &report["trials"][trial]["iterations"][0];
     let mean = &iteration[metric]["estimates"]["mean"]["value"];

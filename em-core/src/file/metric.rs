@@ -245,6 +245,18 @@ pub(super) fn check(
         if let DatasourceKind::Command { output, .. } = &source.kind {
             check_output(metric, reader, output);
         }
+        if matches!(source.kind, DatasourceKind::Csv { time: None, .. })
+            && metric.kind == MetricKind::Counter
+        {
+            let place = reader.peek("as").unwrap_or_else(|| reader.clone());
+            place.refuse_with(
+                format!(
+                    "a counter grows from one time to the next, and the rows of {} have no time",
+                    metric.datasource
+                ),
+                "name the column with the time at the datasource: time: COLUMN",
+            );
+        }
         if metric.unit == Unit::Dimensionless && metric.kind == MetricKind::Histogram {
             reader.warn(
                 format!("the histogram {} has no unit", metric.name),

@@ -1,6 +1,6 @@
 //! The final report: what was asked, what was measured, what it says, and how to use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -132,7 +132,7 @@ fn trials(experiment: &Experiment, analyst: &dyn Analyst) -> Vec<TrialReport> {
         .map(|standing| standing.trial)
         .zip(0..)
         .collect();
-    add_levels_of_others(experiment, analyst, &ranks, &mut judgement);
+    add_levels_of_others(experiment, analyst, &history.competing, &mut judgement);
     let rank = |trial: &TrialId| ranks.get(trial).copied().unwrap_or(usize::MAX);
     let mut shares = shares(experiment, judgement);
     let mut reports: Vec<_> = experiment
@@ -180,12 +180,13 @@ fn shares(experiment: &Experiment, judgement: Judgement) -> BTreeMap<TrialId, Sh
 fn add_levels_of_others(
     experiment: &Experiment,
     analyst: &dyn Analyst,
-    ranks: &BTreeMap<TrialId, usize>,
+    judged: &[TrialId],
     judgement: &mut Judgement,
 ) {
+    let judged: BTreeSet<_> = judged.iter().collect();
     let screened: Vec<_> = experiment
         .trials()
-        .filter(|trial| trial.round().is_some() && !ranks.contains_key(&trial.id))
+        .filter(|trial| trial.round().is_some() && !judged.contains(&trial.id))
         .map(|trial| trial.id)
         .collect();
     let of_screened = analyst.compare(&histories(experiment, &screened));
