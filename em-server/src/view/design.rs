@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use em_core::plan::{Baseline, Design, LoadSpec, Plan, Redeploy, Search, SearchMethod, Suggester};
+use em_core::plan::{
+    Baseline, Design, LoadSpec, Plan, Redeploy, Search, SearchMethod, Suggester, TargetSpec,
+};
 use em_core::value::duration::spell;
 use jiff::Timestamp;
 
@@ -34,7 +36,13 @@ pub(super) fn section(plan: &Plan, seen: Option<&Seen>) -> Section {
         section.prose("order", &format!("{number}. {step}"));
     }
     section.prose("design", &design(plan));
-    section.prose("deployments", &deployments(&forecast));
+    let is_observed = matches!(plan.target, TargetSpec::Observe);
+    let name = if is_observed {
+        "iterations"
+    } else {
+        "deployments"
+    };
+    section.prose(name, &deployments(&forecast));
     section.prose("time", &time(plan, &forecast, seen));
     section.prose(
         "disk",
@@ -138,6 +146,7 @@ fn design(plan: &Plan) -> String {
         Design::Sequential => "sequential (no verdict is free of drift)",
     };
     let fresh = match plan.measurement.redeploy {
+        _ if matches!(plan.target, TargetSpec::Observe) => "nothing is deployed",
         Redeploy::Always => "a fresh deployment each time",
         Redeploy::WhenChanged => "a deployment per change of configuration",
     };
@@ -191,7 +200,7 @@ fn time(plan: &Plan, forecast: &Forecast, seen: Option<&Seen>) -> String {
     });
     let slots = plan.target.slots();
     let Some(load) = forecast.time(slots) else {
-        return format!("{each} of measuring in each deployment{limit}");
+        return format!("{each} of measuring in each{limit}");
     };
     let range = |(least, most)| match (rounded(least), rounded(most)) {
         (least, most) if least == most => most,
@@ -209,7 +218,7 @@ fn time(plan: &Plan, forecast: &Forecast, seen: Option<&Seen>) -> String {
         }
     };
     format!(
-        "{} of measuring, {each} in each deployment{on_top}{limit}",
+        "{} of measuring, {each} in each{on_top}{limit}",
         range(load)
     )
 }

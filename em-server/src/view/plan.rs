@@ -74,16 +74,21 @@ fn load(load: &LoadSpec) -> String {
                 RateSpec::PerSecond(rate) => format!("at {rate} requests per second"),
                 RateSpec::OfCapacity(share) => format!(
                     "at {} % of the baseline's capacity, which is found first",
-                    100.0 * share
+                    percent(share)
                 ),
             };
             format!("http: {} {} {rate}", http.method, http.url.text())
         }
         LoadSpec::Command(command) => format!("command: {}", words(&command.command)),
-        LoadSpec::External(external) => format!(
-            "external: waits for the load that {} counts",
-            external.metric
-        ),
+        LoadSpec::External(external) => {
+            let rate = external.rate;
+            let rate = rate.map_or_else(String::new, |rate| format!(" of {rate} per second"));
+            format!(
+                "external: waits up to {} for the load{rate} that {} counts",
+                spell(external.timeout),
+                external.metric
+            )
+        }
         LoadSpec::None => "none".to_owned(),
         LoadSpec::Custom { .. } | _ => load.kind().to_owned(),
     }
@@ -99,9 +104,14 @@ fn objective(plan: &Plan) -> String {
     };
     let mut text = format!("{direction} {}", objective.expression.text());
     if let Some(share) = objective.equivalent_within {
-        write!(text, "; {} % do not matter", 100.0 * share).expect(NO_FAILURE);
+        write!(text, "; {} % do not matter", percent(share)).expect(NO_FAILURE);
     }
     text
+}
+
+/// A share in percent, without the digits that come from binary fractions.
+fn percent(share: f64) -> f64 {
+    (1e8 * share).round() / 1e6
 }
 
 fn baseline(baseline: &Baseline) -> String {
@@ -212,7 +222,7 @@ fn metric(plan: &Plan, metric: &Metric) -> Vec<String> {
         MetricKind::Value => "value",
     }
     .to_owned();
-    if metric.unit != Unit::Dimensionless {
+    if !matches!(metric.unit, Unit::Dimensionless | Unit::Count) {
         write!(kind, " in {}", metric.unit).expect(NO_FAILURE);
     }
     let fold = match metric.fold {

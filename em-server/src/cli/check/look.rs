@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use em_core::fault::{Fault, FaultKind, chain};
 use em_core::id::{Epoch, OpKey};
-use em_core::plan::{LoadSpec, Metric, Plan};
+use em_core::plan::{LoadSpec, Metric, Plan, TargetSpec};
 use em_core::port::{
     Asked, Clock as _, Datasource, Health, LoadGoal, LoadPlan, OpContext, Severity, Survey,
     SystemClock, Validation,
@@ -61,14 +61,19 @@ pub(super) async fn all(plan: &Plan, base: &Path, data: &Path) -> Looks {
     match survey(plan, base, data).await {
         Err(fault) => looks.note("target".to_owned(), act, Err(fault)),
         Ok(survey) => {
-            looks.note("target".to_owned(), act, Ok(surveyed(&survey)));
+            looks.note("target".to_owned(), act, Ok(surveyed(plan, &survey)));
             looks.survey = Some(survey);
         }
     }
     if !matches!(plan.load, LoadSpec::None) {
         let act = "the load cannot be made as planned";
         let checked = load(plan, base, data).await;
-        let checked = checked.map(|()| "can be made as planned".to_owned());
+        let found = if matches!(plan.load, LoadSpec::External(_)) {
+            "can be watched; whether it comes shows when it is waited for"
+        } else {
+            "can be made as planned"
+        };
+        let checked = checked.map(|()| found.to_owned());
         looks.note("load".to_owned(), act, checked);
     }
     sources(plan, base, data, &mut looks).await;
@@ -82,10 +87,13 @@ async fn survey(plan: &Plan, base: &Path, data: &Path) -> Result<Survey, Fault> 
     in_time(plan, target.survey(&cx, plan)).await
 }
 
-fn surveyed(survey: &Survey) -> String {
+fn surveyed(plan: &Plan, survey: &Survey) -> String {
     let worst = survey.findings.iter().map(|finding| finding.severity);
     if worst.max() == Some(Severity::Error) {
         return "failed: see below".to_owned();
+    }
+    if matches!(plan.target, TargetSpec::Observe) {
+        return "is watched as it is".to_owned();
     }
     let slots: Vec<&str> = survey
         .slots

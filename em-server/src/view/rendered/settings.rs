@@ -38,6 +38,7 @@ pub(super) fn baseline(plan: &Plan, survey: Option<&Survey>) -> Setting {
         }
     }
     let name = match (&plan.baseline, made_up.is_empty()) {
+        _ if plan.tunables.is_empty() => "all times".to_owned(),
         (Baseline::Live, true) if survey.is_some() => "today's values".to_owned(),
         (_, true) => "the defaults".to_owned(),
         (_, false) => format!("the first values of {}", made_up.join(", ")),
