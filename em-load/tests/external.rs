@@ -135,7 +135,10 @@ async fn steady_load_is_waited_for_and_a_change_voids_the_time_from_where_it_beg
     assert_eq!(window.start.duration_since(began).as_secs(), 300);
     assert_eq!(what, "the load was 100.0 per second, and it is 150.0");
     bench.driver.stop(&bench.cx).await.unwrap();
-    assert!(bench.driver.status(&bench.cx).await.is_err());
+    bench.driver.stop(&bench.cx).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let after = bench.void().await;
+    assert_eq!(after, void, "it is readable, and nobody watches any more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The port `LoadDriver` for load that somebody else makes: it waits, and watches.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ pub struct ExternalDriver {
     clock: Arc<dyn Clock>,
     counter: Counter,
     period: Duration,
-    waits: Mutex<HashMap<OpKey, Arc<Wait>>>,
+    /// In the order in which they began.
+    waits: Mutex<VecDeque<(OpKey, Wait)>>,
 }
 
 /// The counter, and who is asked for it.
@@ -62,6 +63,8 @@ struct Seen {
     void: Vec<(Window, String)>,
 }
 
+/// Waits that stay readable; an iteration reads its own within seconds of its end.
+const KEPT: usize = 64;
 /// How often a source with history is asked where the file says nothing.
 const PERIOD: Duration = Duration::from_secs(5);
 /// Part of a period after which an answer is given up.
@@ -90,18 +93,24 @@ impl ExternalDriver {
         }
     }
 
-    fn waits(&self) -> MutexGuard<'_, HashMap<OpKey, Arc<Wait>>> {
+    fn waits(&self) -> MutexGuard<'_, VecDeque<(OpKey, Wait)>> {
         // Every change under this lock is a single insertion or removal.
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn seen(&self, cx: &OpContext) -> Result<Seen, Fault> {
+    /// Follows what the wait of this key sees; none where nobody waits.
+    fn follow(&self, key: &OpKey) -> Option<watch::Receiver<Seen>> {
         let waits = self.waits();
-        let wait = waits.get(&cx.key).ok_or_else(|| {
+        let wait = waits.iter().find(|(of, _)| of == key);
+        wait.map(|(_, wait)| wait.seen.clone())
+    }
+
+    fn seen(&self, cx: &OpContext) -> Result<Seen, Fault> {
+        let seen = self.follow(&cx.key).ok_or_else(|| {
             let message = format!("nobody waits for load for {}", cx.key);
             Fault::new(FaultKind::NotFound, message)
         })?;
-        Ok(wait.seen.borrow().clone())
+        Ok(seen.borrow().clone())
     }
 
     fn rule(&self, load: &ExternalLoad) -> ExternalRule {
@@ -126,7 +135,7 @@ impl LoadDriver for ExternalDriver {
         plan: &LoadPlan,
         addresses: &[Address],
     ) -> Result<(), Fault> {
-        if self.waits().contains_key(&cx.key) {
+        if self.follow(&cx.key).is_some() {
             return Ok(());
         }
         let LoadSpec::External(load) = &*plan.spec else {
@@ -148,8 +157,11 @@ impl LoadDriver for ExternalDriver {
             tell,
         };
         let task = tokio::spawn(watcher.run());
-        let wait = Arc::new(Wait { seen, task });
-        self.waits().entry(cx.key.clone()).or_insert(wait);
+        let mut waits = self.waits();
+        waits.push_back((cx.key.clone(), Wait { seen, task }));
+        if waits.len() > KEPT {
+            waits.pop_front();
+        }
         Ok(())
     }
 
@@ -159,7 +171,10 @@ impl LoadDriver for ExternalDriver {
 
     /// The load is somebody else's and goes on: it is only not watched any more.
     async fn stop(&self, cx: &OpContext) -> Result<(), Fault> {
-        self.waits().remove(&cx.key);
+        let waits = self.waits();
+        if let Some((_, wait)) = waits.iter().find(|(of, _)| *of == cx.key) {
+            wait.task.abort();
+        }
         Ok(())
     }
 
@@ -175,15 +190,15 @@ impl LoadDriver for ExternalDriver {
     }
 
     async fn changed(&self, cx: &OpContext) {
-        let seen = self.waits().get(&cx.key).map(|wait| wait.seen.clone());
-        match seen {
-            // What was seen up to now is no news; the watcher lives as long as the wait does.
-            Some(mut seen) => {
-                seen.mark_unchanged();
-                drop(seen.changed().await);
+        if let Some(mut seen) = self.follow(&cx.key) {
+            // What was seen up to now is no news.
+            seen.mark_unchanged();
+            if seen.changed().await.is_ok() {
+                return;
             }
-            None => tokio::time::sleep(self.period).await,
         }
+        // Nobody watches any more.
+        tokio::time::sleep(self.period).await;
     }
 }
 
