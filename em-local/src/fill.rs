@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use em_core::fault::Fault;
 use em_core::id::TunableName;
@@ -73,6 +74,14 @@ pub fn lookup(places: &Places, values: &Values, name: &str) -> Option<Value> {
             (None, Some(file)) => Some(path(file)),
             (None, None) => values.get(&name.parse::<TunableName>().ok()?).cloned(),
         },
+    }
+}
+
+/// A duration in seconds, `{{duration_s}}`: a whole number where it is one.
+pub fn seconds(duration: Duration) -> Option<Value> {
+    match (duration.subsec_nanos(), i64::try_from(duration.as_secs())) {
+        (0, Ok(whole)) => Some(Value::Integer(whole)),
+        _ => Value::real(duration.as_secs_f64()).ok(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::load::OutputRules;
 use super::secret::Text;
 use crate::id::{DatasourceName, MetricName};
-use crate::template::Template;
+use crate::template::{Escape, Template};
 use crate::value::Unit;
 
 /// Where metrics come from.
@@ -55,6 +55,18 @@ pub enum DatasourceKind {
         /// The name.
         name: String,
     },
+}
+
+impl DatasourceKind {
+    /// How values are escaped in its queries.
+    pub fn escape(&self) -> Escape {
+        match self {
+            Self::Scrape { .. } => Escape::PromQl,
+            Self::Command { .. } | Self::Csv { .. } | Self::Target | Self::Custom { .. } => {
+                Escape::None
+            }
+        }
+    }
 }
 
 /// One metric.

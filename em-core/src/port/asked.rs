@@ -51,25 +51,13 @@ impl Asked {
             let message = format!("failed to fill in the query of metric {}", metric.name);
             Fault::new(FaultKind::Invalid, message).caused_by(source)
         };
-        let (escape, endpoint) = match source {
-            Some(DatasourceKind::Scrape { url }) => {
-                let url = url.render(&lookup, Escape::None).map_err(refused)?;
-                (Escape::PromQl, Some(url))
-            }
-            Some(
-                DatasourceKind::Command { .. }
-                | DatasourceKind::Csv { .. }
-                | DatasourceKind::Target
-                | DatasourceKind::Custom { .. },
-            )
-            | None => {
-                let address = known.addresses.first();
-                (
-                    Escape::None,
-                    address.map(|address| address.authority.clone()),
-                )
-            }
+        let endpoint = if let Some(DatasourceKind::Scrape { url }) = source {
+            Some(url.render(&lookup, Escape::None).map_err(refused)?)
+        } else {
+            let address = known.addresses.first();
+            address.map(|address| address.authority.clone())
         };
+        let escape = source.map_or(Escape::None, DatasourceKind::escape);
         let text = metric.query.text.render(&lookup, escape).map_err(refused)?;
         Ok(Self { text, endpoint })
     }

@@ -9,7 +9,7 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::id::{MetricName, OpKey};
 use em_core::plan::{CommandLoad, LoadSpec, RunMode};
 use em_core::port::{Address, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus, OpContext};
-use em_core::value::{Unit, Value};
+use em_core::value::Unit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -75,10 +75,7 @@ impl CommandLoadDriver {
         };
         let places = self.places(cx, addresses);
         let lookup = |name: &str| match name {
-            "duration_s" if lasts.subsec_nanos() == 0 => {
-                i64::try_from(lasts.as_secs()).ok().map(Value::Integer)
-            }
-            "duration_s" => Value::real(lasts.as_secs_f64()).ok(),
+            "duration_s" => fill::seconds(lasts),
             _ => fill::lookup(&places, &plan.values, name),
         };
         let (env, _) =

@@ -8,6 +8,9 @@ use em_tests::house;
 use crate::bench::Bench;
 use crate::figure::Measured;
 
+/// The manifest of the workspace that embeds the core.
+const EMBEDDER: &str = "tests/embedder/Cargo.toml";
+
 /// The laws of the machines.
 pub(crate) fn laws(bench: &mut Bench) -> Result<Measured> {
     let suite = ["-p", "em-core", "--lib", "--", "machine::laws::"];
@@ -58,18 +61,9 @@ pub(crate) fn walls(bench: &mut Bench) -> Result<Measured> {
         bench,
         &["-p", "em-tests", "--test", "house", "--", "walls::"],
     )?;
-    let embedder = house::root().join("tests/embedder/Cargo.toml");
+    let embedder = house::root().join(EMBEDDER);
     let embedder = if embedder.is_file() {
-        let manifest = embedder.to_string_lossy().into_owned();
-        let built = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-        let there = [
-            "--manifest-path",
-            &manifest,
-            "--target-dir",
-            &built,
-            "--locked",
-        ];
-        let seen = run(bench, &there)?;
+        let seen = run(bench, &["--manifest-path", EMBEDDER, "--locked"])?;
         seen.failed == 0 && seen.passed > 0
     } else {
         bench.say("tests/embedder is missing")?;
@@ -100,7 +94,10 @@ pub(crate) struct Seen {
 /// Runs `cargo test` and counts.
 fn run(bench: &mut Bench, arguments: &[&str]) -> Result<Seen> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // The embedder is built beside the rest.
+    let built = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let output = Command::new(cargo)
+        .env("CARGO_TARGET_DIR", built)
         .arg("test")
         .args(arguments)
         .current_dir(house::root())

@@ -9,7 +9,6 @@ use em_core::plan::{
     Text,
 };
 use em_core::template::{Escape, Template};
-use em_core::value::Value;
 use em_local::fill::{self, Values};
 
 use super::{Known, Part, variables};
@@ -60,12 +59,8 @@ fn tool(known: &Known<'_>, load: &CommandLoad) -> Result<Vec<Part>> {
         RunMode::Whole => Forecast::of(known.plan).collection,
         RunMode::PerCycle => measurement.cycle_duration,
     };
-    let seconds = match (lasts.subsec_nanos(), i64::try_from(lasts.as_secs())) {
-        (0, Ok(whole)) => Some(Value::Integer(whole)),
-        _ => Value::real(lasts.as_secs_f64()).ok(),
-    };
     let lookup = |name: &str| match name {
-        "duration_s" => seconds.clone(),
+        "duration_s" => fill::seconds(lasts),
         other => known.lookup(other),
     };
     let (env, secret) = fill::environment("load.env", &load.env, &lookup)?;
@@ -92,10 +87,7 @@ pub(super) fn queries(known: &Known<'_>) -> Result<Vec<Part>> {
 /// The query of a metric, escaped as its datasource wants it.
 pub(in crate::view::rendered) fn query(known: &Known<'_>, metric: &Metric) -> Result<String> {
     let spec = known.plan.datasources.get(&metric.datasource);
-    let escape = match spec.map(|spec| &spec.kind) {
-        Some(DatasourceKind::Scrape { .. }) => Escape::PromQl,
-        _ => Escape::None,
-    };
+    let escape = spec.map_or(Escape::None, |spec| spec.kind.escape());
     let place = format!("metric {}", metric.name);
     fill_in(&place, &metric.query.text, known, escape)
 }
