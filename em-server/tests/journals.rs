@@ -92,7 +92,9 @@ fn an_unfinished_experiment_of_version_1_is_gone_on_with() {
     let bench = Bench::new("v1", "unfinished");
     let report = run(&bench, "v1", "unfinished");
     assert_eq!(report["answer"], "found");
-    // Proposals of then, not of a search that began anew.
+    // Begun then: the same seed would propose the same to a search that began anew.
+    let started = report["started"].as_str().unwrap();
+    assert!(started.starts_with("2026-11-24T13:13:53"), "{started}");
     assert_eq!(report["winning"]["x"], 1);
     let labels = report["trials"].as_array().unwrap().iter();
     let labels: BTreeSet<_> = labels.filter_map(|trial| trial["label"].as_str()).collect();
