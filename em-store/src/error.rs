@@ -141,17 +141,24 @@ pub enum StoreError {
 /// `SQLITE_FULL`, the primary result code of a full disk or a reached `max_page_count`.
 const SQLITE_FULL: i32 = 13;
 
+/// `SQLITE_IOERR_SHMSIZE`: there is no room for the index of the log.
+const SQLITE_IOERR_SHMSIZE: i32 = 10 | (19 << 8);
+
+/// Whether the database refuses because the disk is full.
+pub(crate) fn is_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
+}
+
 impl StoreError {
     /// A database error with its act and file; a full disk is told apart.
     pub(crate) fn database(act: &'static str, path: &Path, source: sqlx::Error) -> Self {
-        let code = source
-            .as_database_error()
-            .and_then(DatabaseError::code)
-            .and_then(|code| code.parse::<i32>().ok());
         let path = path.to_owned();
-        match code.map(|code| code & 0xff) {
-            Some(SQLITE_FULL) => Self::Full { path, source },
-            _ => Self::Database { act, path, source },
+        if is_full(&source) {
+            Self::Full { path, source }
+        } else {
+            Self::Database { act, path, source }
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
-/// The folder that holds `em.db`, `raw.db` and `locks/`. Only its owner may read it.
+/// The folder that holds `em.db`, `raw.db`, `reserve` and `locks/`. Only its owner may read it.
 #[derive(Debug, Clone)]
 pub(crate) struct DataFolder(PathBuf);
 
@@ -57,6 +57,11 @@ impl DataFolder {
 
     pub(crate) fn raw(&self) -> PathBuf {
         self.0.join("raw.db")
+    }
+
+    /// A file that only takes room; see [`crate::reserve`].
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.0.join("reserve")
     }
 
     pub(crate) fn locks(&self) -> PathBuf {

@@ -16,6 +16,7 @@ use crate::claim::{Guard, OwnerLock};
 use crate::folder::{DataFolder, SchemaLock};
 use crate::journal::{self, Append, nanoseconds};
 use crate::raw::{self, Put, RawUsage};
+use crate::reserve::{self, Reserve};
 use crate::writers::Writers;
 use crate::{StoreError, schema};
 
@@ -32,6 +33,7 @@ pub struct SqliteStore {
     writers: Option<Writers>,
     journal: journal::Reader,
     raw: raw::Reader,
+    reserve: Reserve,
     _schema: SchemaLock,
 }
 
@@ -42,7 +44,10 @@ impl SqliteStore {
     pub async fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let folder = DataFolder::prepared(folder)?;
         let lock = schema::open_current(&folder).await?;
-        let writers = Writers::start(&folder).await?;
+        let reserve = Reserve::of(&folder);
+        // Where there is no room for it, `shortage` says so before anything is begun.
+        reserve.is_kept();
+        let writers = Writers::start(&folder, &reserve).await?;
         Self::assemble(folder, lock, clock, Some(writers)).await
     }
 
@@ -63,6 +68,7 @@ impl SqliteStore {
         let raw = raw::Reader::new(&folder.raw());
         let id = journal.store_id().await?;
         Ok(Self {
+            reserve: Reserve::of(&folder),
             folder,
             id,
             clock,
@@ -245,6 +251,18 @@ impl Store for SqliteStore {
 
     async fn submit(&self, experiment: &ExperimentName, body: &str) -> Result<u64, Fault> {
         Ok(self.leave(experiment, body).await?)
+    }
+
+    async fn shortage(&self) -> Option<String> {
+        let full = || {
+            format!(
+                "the disk that holds {} is full, {} MiB are needed to finish what is begun; free \
+                 some space",
+                self.folder.path().display(),
+                reserve::BYTES >> 20
+            )
+        };
+        (!self.reserve.is_kept()).then(full)
     }
 
     async fn requests(

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::folder::DataFolder;
 use crate::group::QUEUE;
+use crate::reserve::Reserve;
 use crate::schema::writing;
 use crate::{StoreError, journal, raw};
 
@@ -18,18 +19,20 @@ pub(crate) struct Writers {
 }
 
 impl Writers {
-    pub(crate) async fn start(folder: &DataFolder) -> Result<Self, StoreError> {
+    pub(crate) async fn start(folder: &DataFolder, reserve: &Reserve) -> Result<Self, StoreError> {
         let (journal_path, raw_path) = (folder.journal(), folder.raw());
         let failed =
             |path, source| StoreError::database("open the database for writing", path, source);
         let connection = writing(&journal_path).connect().await;
         let connection = connection.map_err(|source| failed(&journal_path, source))?;
         let (journal, queue) = mpsc::channel(QUEUE);
-        let journal_task = tokio::spawn(journal::Writer::new(connection, &journal_path).run(queue));
+        let writer = journal::Writer::new(connection, &journal_path, reserve.clone());
+        let journal_task = tokio::spawn(writer.run(queue));
         let connection = writing(&raw_path).connect().await;
         let connection = connection.map_err(|source| failed(&raw_path, source))?;
         let (raw, queue) = mpsc::channel(QUEUE);
-        let raw_task = tokio::spawn(raw::Writer::new(connection, &raw_path).run(queue));
+        let writer = raw::Writer::new(connection, &raw_path, reserve.clone());
+        let raw_task = tokio::spawn(writer.run(queue));
         Ok(Self {
             journal,
             raw,

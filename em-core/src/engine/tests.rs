@@ -2,6 +2,7 @@
 
 mod amend;
 mod gate;
+mod room;
 
 use std::sync::Arc;
 

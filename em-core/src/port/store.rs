@@ -46,6 +46,12 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The bytes of a digest.
     async fn get(&self, digest: &Digest) -> Result<Vec<u8>, Fault>;
 
+    /// Why nothing new should be begun: what room there is must do for finishing what was begun.
+    /// None: there is enough of it.
+    async fn shortage(&self) -> Option<String> {
+        None
+    }
+
     /// Leaves a request for the owner of an experiment; anybody may.
     async fn submit(&self, experiment: &ExperimentName, body: &str) -> Result<u64, Fault>;
 

@@ -67,6 +67,11 @@ impl MemoryStore {
         };
     }
 
+    /// Is short of room from now on, or has enough again.
+    pub fn run_short(&self, why: Option<&str>) {
+        self.lock().shortage = why.map(str::to_owned);
+    }
+
     /// Whether the store has died.
     pub fn is_dead(&self) -> bool {
         self.lock().fuse.is_dead
@@ -172,6 +177,10 @@ impl Store for MemoryStore {
 
     async fn get(&self, digest: &Digest) -> Result<Vec<u8>, Fault> {
         self.living()?.get(digest)
+    }
+
+    async fn shortage(&self) -> Option<String> {
+        self.lock().shortage.clone()
     }
 
     async fn submit(&self, experiment: &ExperimentName, body: &str) -> Result<u64, Fault> {

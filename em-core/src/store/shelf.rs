@@ -15,6 +15,7 @@ use crate::port::{Entry, Request, StreamFilter, StreamHead, StreamId};
 pub(super) struct Shelf {
     store: String,
     pub(super) fuse: Fuse,
+    pub(super) shortage: Option<String>,
     epochs: HashMap<ExperimentName, u64>,
     owned: HashSet<ExperimentName>,
     streams: BTreeMap<StreamId, Vec<Entry>>,
@@ -30,6 +31,7 @@ impl Default for Shelf {
         Self {
             store,
             fuse: Fuse::default(),
+            shortage: None,
             epochs: HashMap::new(),
             owned: HashSet::new(),
             streams: BTreeMap::new(),

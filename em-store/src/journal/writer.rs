@@ -16,6 +16,7 @@ use super::heads::Claimed;
 use super::key::StreamKey;
 use crate::StoreError;
 use crate::group::gather;
+use crate::reserve::Reserve;
 use crate::statements::{ENTRY_COLUMNS, MOST_ROWS, insert_entries};
 
 /// What the writer is asked to do.
@@ -48,14 +49,16 @@ pub(crate) enum Command {
 pub(crate) struct Writer {
     connection: SqliteConnection,
     path: PathBuf,
+    reserve: Reserve,
     claims: HashMap<ExperimentName, Claimed>,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: SqliteConnection, path: &Path) -> Self {
+    pub(crate) fn new(connection: SqliteConnection, path: &Path, reserve: Reserve) -> Self {
         Self {
             connection,
             path: path.to_owned(),
+            reserve,
             claims: HashMap::new(),
         }
     }
@@ -124,7 +127,11 @@ impl Writer {
         if accepted.is_empty() {
             return;
         }
-        let Some(error) = self.commit(&accepted).await.err() else {
+        let mut committed = self.commit(&accepted).await;
+        if self.reserve.helps(&committed) {
+            committed = self.commit(&accepted).await;
+        }
+        let Some(error) = committed.err() else {
             for (append, _) in accepted {
                 append.answer(Ok(()));
             }
@@ -198,15 +205,12 @@ impl Writer {
         experiment: ExperimentName,
         alive: Arc<AtomicBool>,
     ) -> Result<u64, StoreError> {
+        let mut begun = begin(&experiment, &mut self.connection).await;
+        if self.reserve.helps(&begun) {
+            begun = begin(&experiment, &mut self.connection).await;
+        }
         let failed = |source| StoreError::database("claim an experiment", &self.path, source);
-        let (id, counter): (i64, i64) = sqlx::query_as(
-            "INSERT INTO experiment (name, epoch) VALUES (?, 1) \
-             ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1 RETURNING id, epoch",
-        )
-        .bind(experiment.as_str())
-        .fetch_one(&mut self.connection)
-        .await
-        .map_err(failed)?;
+        let (id, counter) = begun.map_err(failed)?;
         let heads = heads(id, &mut self.connection).await.map_err(failed)?;
         let counter = counter.cast_unsigned();
         self.claims.insert(
@@ -227,15 +231,42 @@ impl Writer {
         at: i64,
         body: &str,
     ) -> Result<u64, StoreError> {
-        let inserted = sqlx::query("INSERT INTO inbox (experiment, at, body) VALUES (?, ?, ?)")
-            .bind(experiment.as_str())
-            .bind(at)
-            .bind(body)
-            .execute(&mut self.connection)
-            .await
-            .map_err(|source| StoreError::database("leave a request", &self.path, source))?;
-        Ok(inserted.last_insert_rowid().cast_unsigned())
+        let mut left = leave(experiment, at, body, &mut self.connection).await;
+        if self.reserve.helps(&left) {
+            left = leave(experiment, at, body, &mut self.connection).await;
+        }
+        left.map_err(|source| StoreError::database("leave a request", &self.path, source))
     }
+}
+
+/// The row of an experiment and the counter of its next epoch.
+async fn begin(
+    experiment: &ExperimentName,
+    connection: &mut SqliteConnection,
+) -> Result<(i64, i64), sqlx::Error> {
+    sqlx::query_as(
+        "INSERT INTO experiment (name, epoch) VALUES (?, 1) \
+         ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1 RETURNING id, epoch",
+    )
+    .bind(experiment.as_str())
+    .fetch_one(connection)
+    .await
+}
+
+/// The number of a request that is added to an inbox.
+async fn leave(
+    experiment: &ExperimentName,
+    at: i64,
+    body: &str,
+    connection: &mut SqliteConnection,
+) -> Result<u64, sqlx::Error> {
+    let inserted = sqlx::query("INSERT INTO inbox (experiment, at, body) VALUES (?, ?, ?)")
+        .bind(experiment.as_str())
+        .bind(at)
+        .bind(body)
+        .execute(connection)
+        .await?;
+    Ok(inserted.last_insert_rowid().cast_unsigned())
 }
 
 async fn insert(
@@ -283,6 +314,7 @@ mod tests {
     use sqlx::ConnectOptions as _;
 
     use super::*;
+    use crate::folder::DataFolder;
     use crate::schema::{JOURNAL, writing};
 
     #[tokio::test]
@@ -352,9 +384,11 @@ mod tests {
             .await
             .unwrap();
         let (journal, queue) = mpsc::channel(8);
+        let folder = DataFolder::prepared(path.parent().unwrap()).unwrap();
+        let reserve = Reserve::of(&folder);
         (
             journal,
-            tokio::spawn(Writer::new(connection, path).run(queue)),
+            tokio::spawn(Writer::new(connection, path, reserve).run(queue)),
         )
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::StoreError;
 use crate::group::gather;
+use crate::reserve::Reserve;
 use crate::statements::{MOST_ROWS, RAW_COLUMNS, insert_raw};
 
 /// Bytes to keep.
@@ -41,13 +42,15 @@ pub(crate) enum Command {
 pub(crate) struct Writer {
     connection: SqliteConnection,
     path: PathBuf,
+    reserve: Reserve,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: SqliteConnection, path: &Path) -> Self {
+    pub(crate) fn new(connection: SqliteConnection, path: &Path, reserve: Reserve) -> Self {
         Self {
             connection,
             path: path.to_owned(),
+            reserve,
         }
     }
 
@@ -87,7 +90,11 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let Some(source) = self.insert(&group).await.err() else {
+        let mut inserted = self.insert(&group).await;
+        if self.reserve.helps(&inserted) {
+            inserted = self.insert(&group).await;
+        }
+        let Some(source) = inserted.err() else {
             for put in group {
                 let _ = put.reply.send(Ok(()));
             }

@@ -23,12 +23,22 @@ pub(super) struct Passage {
 type Leave = Box<dyn Any + Send>;
 
 impl Run {
-    /// Whether the event may be decided now: whoever places an iteration waits for leave first.
-    /// False: before it comes somebody asks to leave, or an order changes what is to be done.
+    /// Whether the event may be decided now: whoever begins something needs room for its records,
+    /// whoever places an iteration waits for leave first. False: before that somebody asks to leave,
+    /// or an order or a full disk changes what is to be done.
     pub(super) async fn may_decide(
         &mut self,
         event: &ExperimentEvent,
     ) -> Result<bool, EngineError> {
+        let begins = matches!(
+            event,
+            ExperimentEvent::HoldOpened { .. } | ExperimentEvent::Placed { .. }
+        );
+        if begins && let Some(why) = self.session.ports.store.shortage().await {
+            self.decide(ExperimentEvent::Paused { why, request: None })?;
+            self.settle().await?;
+            return Ok(false);
+        }
         let ExperimentEvent::Placed { block, .. } = event else {
             return Ok(true);
         };

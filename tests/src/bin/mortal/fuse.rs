@@ -88,6 +88,10 @@ impl Store for Fuse {
         self.store.get(digest).await
     }
 
+    async fn shortage(&self) -> Option<String> {
+        self.store.shortage().await
+    }
+
     async fn submit(&self, experiment: &ExperimentName, body: &str) -> Result<u64, Fault> {
         self.store.submit(experiment, body).await
     }
