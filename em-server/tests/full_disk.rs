@@ -1,7 +1,5 @@
 //! A disk that is full in mid-experiment, for real: a small one in a mount namespace of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic wherever it likes")]
-
 use std::process::Command;
 
 /// A file stands for the system that is tuned; every iteration leaves its number in `applied`.

@@ -230,18 +230,22 @@ fn an_experiment_that_nobody_runs_is_called_off_at_once() {
     assert!(listed.starts_with("short  finished: "), "{listed}");
 }
 
+const ORIGINAL: &str = "\"original\"";
+
 /// A target that is changed by commands and refuses to be put back until a file is there.
 fn stubborn(folder: &Path) -> String {
-    let fixed = folder.join("fixed");
-    let fixed = fixed.display();
+    let (fixed, state) = (folder.join("fixed"), folder.join("state"));
+    let (fixed, state) = (fixed.display(), state.display());
+    std::fs::write(folder.join("state"), ORIGINAL).unwrap();
     format!(
         "\
 name: stubborn
 target:
   kind: command
-  snapshot: [echo, '{{}}']
-  apply: [sh, -c, 'true {{{{n}}}}']
-  restore: [sh, -c, 'test -e {fixed}']
+  lock: {fixed}
+  snapshot: [cat, {state}]
+  apply: [sh, -c, 'echo \"{{{{n}}}}\" > {state}']
+  restore: [sh, -c, 'test -e {fixed} && cat {fixed} > {state}']
 tunables: [{{ name: n, range: [1, 5], default: 3 }}]
 datasources: {{ own: {{ kind: command, every: 50ms, command: [echo, 'x 1'], output: {{ patterns: {{ x: {{ find: 'x ([0-9]+)', as: value }} }} }} }} }}
 metrics: [{{ name: x, datasource: own, query: x, as: value }}]
@@ -269,11 +273,34 @@ fn what_could_not_be_put_back_is_put_back_on_request() {
 
     let again = em(data, &["restore", "stubborn", "--retry"]);
     assert_eq!(again.status.code(), Some(5), "{}", text(&again.stderr));
-    std::fs::write(data.join("fixed"), "").unwrap();
+    std::fs::write(data.join("fixed"), ORIGINAL).unwrap();
     let again = em(data, &["restore", "stubborn"]);
     let said = text(&again.stderr);
     assert_eq!(again.status.code(), Some(0), "{said}");
     assert!(said.contains("everything is put back"), "{said}");
+    let run = em(data, &["run", file.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+}
+
+#[test]
+fn what_somebody_put_back_by_hand_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let file = data.join("stubborn.yaml");
+    std::fs::write(&file, stubborn(data)).unwrap();
+    let run = em(data, &["run", file.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(5), "{}", text(&run.stderr));
+
+    let by_hand = || em(data, &["restore", "stubborn", "--done-by-hand"]);
+    let said = by_hand();
+    assert_eq!(said.status.code(), Some(5));
+    let said = text(&said.stderr);
+    assert!(said.contains("does not show its original"), "{said}");
+    std::fs::write(data.join("state"), ORIGINAL).unwrap();
+    let said = by_hand();
+    assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+    assert!(text(&said.stderr).contains("everything is put back"));
+    std::fs::write(data.join("fixed"), ORIGINAL).unwrap();
     let run = em(data, &["run", file.to_str().unwrap()]);
     assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
 }

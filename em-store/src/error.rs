@@ -141,8 +141,8 @@ pub enum StoreError {
 /// `SQLITE_FULL`, the primary result code of a full disk or a reached `max_page_count`.
 const SQLITE_FULL: i32 = 13;
 
-/// `SQLITE_IOERR_SHMSIZE`: there is no room for the index of the log.
-const SQLITE_IOERR_SHMSIZE: i32 = 10 | (19 << 8);
+/// `SQLITE_IOERR_SHMSIZE`, an extended result code: there is no room for the index of the log.
+const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
 /// Whether the database refuses because the disk is full.
 pub(crate) fn is_full(error: &sqlx::Error) -> bool {

@@ -56,6 +56,13 @@ pub trait Target: Debug + Send + Sync + 'static {
     /// have left.
     async fn restore(&self, cx: &OpContext, undo: Option<Undo>) -> Result<(), Fault>;
 
+    /// Somebody says that the original is back: checks that the target shows it, then unlocks;
+    /// fails with what still differs. The default takes them at their word.
+    async fn accept(&self, cx: &OpContext, undo: Option<Undo>) -> Result<(), Fault> {
+        let _ = (cx, undo);
+        Ok(())
+    }
+
     /// Everything out there that carries a mark of this kind of target, with its key and owner.
     /// The default knows of nothing: right where all that is deployed ends with this process.
     async fn remnants(&self, cx: &OpContext) -> Result<Vec<Remnant>, Fault> {

@@ -70,10 +70,8 @@ pub enum CommandTargetError {
         /// Its format.
         format: u32,
     },
-    /// The restore command succeeded, and the target shows something else.
-    #[error(
-        "the restore command succeeded, but the snapshot differs from the original at {places}"
-    )]
+    /// It was put back, by the restore command or by somebody, and the target shows something else.
+    #[error("the target does not show its original: its snapshot differs at {places}")]
     NotBack {
         /// The keys that differ.
         places: String,

@@ -83,6 +83,15 @@ pub(super) async fn acquire(
     Ok(Hold { undo, lock })
 }
 
+/// Who puts the original back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// This target.
+    Us,
+    /// Somebody has done it.
+    Hand,
+}
+
 /// Puts the original back, checks that the target shows it, and unlocks. `held` is none where another
 /// process held it before; on failure it stays held, for the next attempt.
 pub(super) async fn restore(
@@ -90,6 +99,7 @@ pub(super) async fn restore(
     cx: &OpContext,
     held: &mut Option<Hold>,
     undo: Option<&Undo>,
+    by: By,
 ) -> Result<(), CommandTargetError> {
     if held.is_none() {
         *held = retake(surroundings, cx)?;
@@ -98,7 +108,11 @@ pub(super) async fn restore(
         return Ok(());
     }
     if let Some(undo) = undo {
-        put_back(surroundings, cx, &UndoBody::of(undo)?).await?;
+        let body = UndoBody::of(undo)?;
+        match by {
+            By::Us => put_back(surroundings, cx, &body).await?,
+            By::Hand => shows_original(surroundings, cx, &body).await?,
+        }
     }
     remove(&surroundings.undo_file(&mark_of(cx)))?;
     match held.take() {
@@ -156,6 +170,14 @@ async fn put_back(
             .ended_with(&[0])
             .map_err(CommandTargetError::call("restore"))
     })?;
+    shows_original(surroundings, cx, body).await
+}
+
+async fn shows_original(
+    surroundings: &Surroundings,
+    cx: &OpContext,
+    body: &UndoBody,
+) -> Result<(), CommandTargetError> {
     let seen = snapshot(surroundings, cx, body).await?;
     let places = differences(&body.snapshot, &seen);
     if places.is_empty() {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::error::CommandTargetError;
-use super::hold::{self, Hold};
+use super::hold::{self, By, Hold};
 use super::undo::UndoBody;
 use crate::call::{Call, Called};
 use crate::fault::blocking;
@@ -78,6 +78,19 @@ impl CommandTarget {
             .make(&self.surroundings, &mark_of(cx), Some(input))
             .await;
         called.map_err(CommandTargetError::call("reach"))
+    }
+
+    async fn release(
+        &self,
+        cx: &OpContext,
+        undo: Option<Undo>,
+        by: By,
+    ) -> Result<(), CommandTargetError> {
+        let cell = self.holds.cell(&cx.key);
+        let mut held = cell.lock().await;
+        hold::restore(&self.surroundings, cx, &mut held, undo.as_ref(), by).await?;
+        self.holds.forget(&cx.key);
+        Ok(())
     }
 
     async fn facts(
@@ -263,11 +276,11 @@ impl Target for CommandTarget {
     }
 
     async fn restore(&self, cx: &OpContext, undo: Option<Undo>) -> Result<(), Fault> {
-        let cell = self.holds.cell(&cx.key);
-        let mut held = cell.lock().await;
-        hold::restore(&self.surroundings, cx, &mut held, undo.as_ref()).await?;
-        self.holds.forget(&cx.key);
-        Ok(())
+        Ok(self.release(cx, undo, By::Us).await?)
+    }
+
+    async fn accept(&self, cx: &OpContext, undo: Option<Undo>) -> Result<(), Fault> {
+        Ok(self.release(cx, undo, By::Hand).await?)
     }
 
     async fn remnants(&self, _cx: &OpContext) -> Result<Vec<Remnant>, Fault> {

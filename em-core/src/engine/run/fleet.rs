@@ -41,6 +41,7 @@ pub(super) struct Fleet {
 #[derive(Debug)]
 pub(super) struct HoldRun {
     commands: mpsc::Sender<HoldEvent>,
+    n: u32,
     pub(super) undo: Option<Arc<Undo>>,
     pub(super) refused: Option<String>,
     was_told_to_close: bool,
@@ -96,7 +97,10 @@ impl Fleet {
             HoldState::Acquiring => (HoldView::Acquiring, None),
             HoldState::Held { undo } => (HoldView::Held, Some(Arc::new(undo.clone()))),
             HoldState::Restoring { .. } | HoldState::Released { .. } => (HoldView::Closing, None),
-            HoldState::Stranded { why, .. } => (HoldView::Stranded { why: why.clone() }, None),
+            HoldState::Stranded { undo, why } => {
+                let view = HoldView::Stranded { why: why.clone() };
+                (view, undo.clone().map(Arc::new))
+            }
         };
         let refused = performer.refused_before(&state);
         self.views.insert(slot, view);
@@ -104,6 +108,7 @@ impl Fleet {
         let (driver, commands) = self.driver(state, writer, performer);
         let run = HoldRun {
             commands,
+            n,
             undo,
             refused,
             was_told_to_close: false,
@@ -257,6 +262,16 @@ impl Fleet {
         {
             run.barrier = Barrier::Behind;
         }
+    }
+
+    /// Holds that could not be put back, each with its number and its undo.
+    pub(super) fn stranded_holds(&self) -> Vec<(SlotId, u32, Option<Arc<Undo>>)> {
+        let stranded = self.views.iter().filter_map(|(slot, view)| {
+            let run = self.holds.get(slot)?;
+            let is_stranded = matches!(view, HoldView::Stranded { .. });
+            is_stranded.then(|| (*slot, run.n, run.undo.clone()))
+        });
+        stranded.collect()
     }
 
     /// Tells everything that is stranded; answers how many were told.
