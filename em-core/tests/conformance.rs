@@ -62,6 +62,7 @@ async fn the_fake_load_keeps_the_rules() {
 fn source(source: FakeDatasource) -> DatasourceScene {
     let asked = |text: &str| Asked {
         text: text.to_owned(),
+        kind: em_core::plan::MetricKind::Gauge,
         endpoint: None,
     };
     let start = ManualClock::new().now();

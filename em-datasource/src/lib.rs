@@ -1,9 +1,13 @@
 //! Sources of metrics over the network.
 //!
-//! [`ScrapeDatasource`] reads the page of metrics that a target publishes itself. Not here: sources
+//! [`PrometheusDatasource`] asks a server with history, [`ScrapeDatasource`] reads the page of
+//! metrics that a target publishes itself. Not here: sources
 //! of this machine (`em-local`), and folding series into observations (`em_core::fold`).
 
 mod http;
+mod prometheus;
+mod remote;
 mod scrape;
 
+pub use prometheus::PrometheusDatasource;
 pub use scrape::ScrapeDatasource;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use em_core::observe::Window;
+use em_core::plan::MetricKind;
 use em_core::port::{Asked, Clock as _, SystemClock};
 use em_core::template::Template;
 use em_core::testkit::conformance::{self, DatasourceScene};
@@ -39,6 +40,7 @@ async fn scrape_keeps_the_rules() {
         let url = a_page().await;
         let asked = |text: &str| Asked {
             text: text.to_owned(),
+            kind: MetricKind::Counter,
             endpoint: Some(url.clone()),
         };
         let now = SystemClock.now();

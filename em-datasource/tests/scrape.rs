@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use em_core::fault::FaultKind;
 use em_core::id::{Epoch, OpKey};
-use em_core::plan::{SecretRef, Text};
+use em_core::plan::{MetricKind, SecretRef, Text};
 use em_core::port::{Asked, Clock as _, Datasource as _, OpContext, SystemClock};
 use em_core::template::Template;
 use em_datasource::ScrapeDatasource;
@@ -59,6 +59,7 @@ fn context(limit: Duration) -> OpContext {
 fn asked(url: &str, query: &str) -> Asked {
     Asked {
         text: query.to_owned(),
+        kind: MetricKind::Counter,
         endpoint: Some(url.to_owned()),
     }
 }
@@ -194,6 +195,7 @@ async fn a_query_is_validated_against_the_page_where_that_is_known() {
     assert!(missing.warnings[0].contains("did you mean requests_total?"));
     let later = Asked {
         text: "requests_total".to_owned(),
+        kind: MetricKind::Counter,
         endpoint: None,
     };
     assert_eq!(source.validate(&cx, &later).await.unwrap().series, None);

@@ -2,23 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use super::access;
 use super::output;
 use super::process::optional;
 use super::reader::{Keys, Reader};
 use super::scene::{Place, Scene};
 use super::secret;
 use crate::id::DatasourceName;
-use crate::plan::{DatasourceKind, DatasourceSpec, Text};
+use crate::plan::{DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, Text, Tls};
 use crate::template::Template;
 
 /// The datasource that is always there.
 pub(super) const TARGET: &str = "target";
 
-const NOT_YET_KINDS: [&str; 5] = ["prometheus", "datadog", "instana", "http", "json"];
+const NOT_YET_KINDS: [&str; 4] = ["datadog", "instana", "http", "json"];
 
 /// The kinds, and the keys of each.
-pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 4] = [
+pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 5] = [
     ("scrape", &["kind", "headers", "every", "auth", "url"]),
+    (
+        "prometheus",
+        &[
+            "kind",
+            "url",
+            "headers",
+            "every",
+            "auth",
+            "tls",
+            "params",
+            "method",
+            "allow_partial",
+        ],
+    ),
     ("command", &["kind", "every", "command", "output"]),
     ("csv", &["kind", "path", "time"]),
     ("custom", &["kind", "name", "every"]),
@@ -34,6 +49,8 @@ pub(super) fn read<'a>(
         kind: DatasourceKind::Target,
         headers: BTreeMap::new(),
         every: None,
+        auth: None,
+        tls: Tls::default(),
     };
     sources.insert(name(TARGET), target);
     let entries = reader.and_then(Reader::any_map);
@@ -65,7 +82,7 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
     let Some(kind) = reader.peek("kind") else {
         reader.refuse_with(
             "the key \"kind\" is missing",
-            "one of scrape, command, csv, custom",
+            "one of scrape, prometheus, command, csv, custom",
         );
         return None;
     };
@@ -77,11 +94,19 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
     }
     let known = kind.one_of(&DATASOURCE_KEYS)?;
     let keys = reader.keys(known, &[])?;
-    auth(&keys);
+    let auth = optional(&keys, "auth", |reader| {
+        if text == "prometheus" {
+            return access::auth(reader, scene);
+        }
+        no_auth(&keys.reader, reader);
+        None
+    });
+    let tls = access::tls(&keys, scene);
     let headers = headers(&keys, scene, Place::Query);
     let every = optional(&keys, "every", Reader::some_time);
     let kind = match text {
         "scrape" => url(&keys, scene).map(|url| DatasourceKind::Scrape { url }),
+        "prometheus" => prometheus(&keys).map(DatasourceKind::Prometheus),
         "command" => {
             let command = keys
                 .required("command")
@@ -106,6 +131,24 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
         kind: kind?,
         headers: headers?,
         every: every?,
+        auth: auth?,
+        tls: tls?,
+    })
+}
+
+fn prometheus(keys: &Keys<'_>) -> Option<PrometheusSpec> {
+    let url = keys.required("url");
+    let url = url.and_then(|reader| access::server_url(&reader));
+    let params = access::params(keys);
+    let method = optional(keys, "method", |reader| {
+        reader.one_of(&[("post", QueryMethod::Post), ("get", QueryMethod::Get)])
+    });
+    let allow_partial = optional(keys, "allow_partial", Reader::bool);
+    Some(PrometheusSpec {
+        url: url?,
+        params: params?,
+        method: method?.unwrap_or_default(),
+        allow_partial: allow_partial?.unwrap_or(false),
     })
 }
 
@@ -163,14 +206,12 @@ pub(super) fn headers<'a>(
     Some(headers)
 }
 
-fn auth(keys: &Keys<'_>) {
-    if let Some(reader) = keys.get("auth") {
-        inline_auth(&keys.reader);
-        reader.refuse_with(
-            "auth is not supported yet",
-            "give the whole header by reference: headers: {Authorization: {from_env: AUTHORIZATION}}",
-        );
-    }
+fn no_auth(source: &Reader<'_>, auth: &Reader<'_>) {
+    inline_auth(source);
+    auth.refuse_with(
+        "auth is not supported yet",
+        "give the whole header by reference: headers: {Authorization: {from_env: AUTHORIZATION}}",
+    );
 }
 
 /// Whatever the kind, a secret in the file is said at once.

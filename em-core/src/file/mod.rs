@@ -5,6 +5,7 @@
 //! refused, never ignored. Not here: the formats of neighbours, and anything that looks at the outside beyond the files that the
 //! experiment names.
 
+mod access;
 mod cross;
 mod datasource;
 mod domain;

@@ -14,8 +14,8 @@ pub fn schema() -> Value {
 mod tests {
     use super::*;
     use crate::file::{
-        datasource, experiment, load, measurement, metric, objective, output, process, search,
-        simulated, target, tunable,
+        access, datasource, experiment, load, measurement, metric, objective, output, process,
+        search, simulated, target, tunable,
     };
 
     /// The schemas' keywords as far as this one uses them.
@@ -167,9 +167,18 @@ mod tests {
         for (index, (_, known)) in load::KINDS.iter().enumerate() {
             check(&format!("/$defs/load/oneOf/{index}"), known);
         }
+        check("/$defs/auth", &access::AUTH_KEYS);
+        check("/$defs/auth/properties/basic", &access::BASIC_KEYS);
+        check("/$defs/auth/properties/oauth2", &access::OAUTH2_KEYS);
+        check("/$defs/tls", &access::TLS_KEYS);
         for (index, (_, known)) in datasource::DATASOURCE_KEYS.iter().enumerate() {
-            // `auth` is known only to be refused with words of its own.
-            let known: Vec<&str> = known.iter().copied().filter(|key| *key != "auth").collect();
+            // A page is asked without `auth`, which is known only to be refused with words of its own.
+            let is_page = index == 0;
+            let known = known
+                .iter()
+                .copied()
+                .filter(|key| !is_page || *key != "auth");
+            let known: Vec<&str> = known.collect();
             check(&format!("/$defs/datasource/oneOf/{index}"), &known);
         }
     }

@@ -39,6 +39,12 @@ impl Window {
         self.end.duration_since(self.start).as_secs_f64()
     }
 
+    /// Its length in milliseconds.
+    pub fn milliseconds(&self) -> i64 {
+        let length = self.end.duration_since(self.start).as_millis();
+        i64::try_from(length).unwrap_or(i64::MAX)
+    }
+
     /// Whether it holds the instant; the end does not belong to it.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end

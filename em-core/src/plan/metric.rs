@@ -1,73 +1,12 @@
-//! What is measured, and where it comes from.
+//! What is measured.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::load::OutputRules;
-use super::secret::Text;
 use crate::id::{DatasourceName, MetricName};
-use crate::template::{Escape, Template};
+use crate::template::Template;
 use crate::value::Unit;
-
-/// Where metrics come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DatasourceSpec {
-    /// What it is.
-    pub kind: DatasourceKind,
-    /// Headers of each request.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Text>,
-    /// How often a source without history is looked at. None: its own rule.
-    pub every: Option<Duration>,
-}
-
-/// Kinds of datasources.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum DatasourceKind {
-    /// The target's own Prometheus text page.
-    Scrape {
-        /// Address of the page.
-        url: Template,
-    },
-    /// A command whose output is read.
-    Command {
-        /// Program and arguments.
-        command: Vec<Template>,
-        /// How its output is read.
-        output: OutputRules,
-    },
-    /// A file of comma-separated values that the target or a tool writes.
-    Csv {
-        /// The file; relative to the working folder of the iteration.
-        path: PathBuf,
-        /// Column of the time, seconds since 1970. None: read as a whole, at the end.
-        time: Option<String>,
-    },
-    /// What the target reports of itself (CPU seconds, memory): always there as `target`.
-    Target,
-    /// A datasource that the embedding program registered under this name.
-    Custom {
-        /// The name.
-        name: String,
-    },
-}
-
-impl DatasourceKind {
-    /// How values are escaped in its queries.
-    pub fn escape(&self) -> Escape {
-        match self {
-            Self::Scrape { .. } => Escape::PromQl,
-            Self::Command { .. } | Self::Csv { .. } | Self::Target | Self::Custom { .. } => {
-                Escape::None
-            }
-        }
-    }
-}
 
 /// One metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,7 +56,7 @@ pub struct Query {
 }
 
 /// What a metric's values mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricKind {
     /// A level that goes up and down.

@@ -2,6 +2,7 @@
 //!
 //! `Created` in the journal holds the whole plan; replay reads it and never derives it again.
 
+mod datasource;
 mod domain;
 mod known_metric;
 mod load;
@@ -21,16 +22,16 @@ use serde::{Deserialize, Serialize};
 use crate::configuration::Configuration;
 use crate::id::{DatasourceName, Digest, ExperimentName, MetricName, TunableName};
 
+pub use datasource::{
+    Auth, ClientCertificate, DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, Tls,
+};
 pub use known_metric::KnownMetric;
 pub use load::{
     Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, OutputPattern, OutputRules, Phase,
     RateSpec, RequestLog, RunMode,
 };
 pub use measurement::{Baseline, Design, Iterations, Measurement, Precision, Redeploy, Warmup};
-pub use metric::{
-    Compare, DatasourceKind, DatasourceSpec, During, Fold, Lag, Metric, MetricKind, Query,
-    WhenMissing,
-};
+pub use metric::{Compare, During, Fold, Lag, Metric, MetricKind, Query, WhenMissing};
 pub use objective::{Constraint, Direction, Goal, Objective};
 pub use search::{ListedTrial, Search, SearchMethod, Suggester};
 pub use secret::{Secret, SecretRef, Text};

@@ -8,7 +8,7 @@ use super::Address;
 use crate::fault::{Fault, FaultKind};
 use crate::id::{IterationNo, TrialId, TunableName};
 use crate::observe::Window;
-use crate::plan::{DatasourceKind, Metric};
+use crate::plan::{DatasourceKind, Metric, MetricKind};
 use crate::template::{Escape, TemplateError};
 use crate::value::Value;
 
@@ -17,6 +17,9 @@ use crate::value::Value;
 pub struct Asked {
     /// The query in the source's own language.
     pub text: String,
+    /// What its values mean.
+    #[serde(rename = "as")]
+    pub kind: MetricKind,
     /// Where the source itself is, where that depends on the iteration (`{{address}}`).
     pub endpoint: Option<String>,
 }
@@ -46,7 +49,15 @@ impl Asked {
         source: Option<&DatasourceKind>,
         known: &Placeholders<'_>,
     ) -> Result<Self, Fault> {
-        let lookup = |name: &str| known.value_of(name);
+        let is_prometheus = matches!(source, Some(DatasourceKind::Prometheus(_)));
+        let lookup = |name: &str| match name {
+            // Its durations have no fractions.
+            "window" if is_prometheus => {
+                let milliseconds = known.window?.milliseconds();
+                Some(Value::Text(format!("{milliseconds}ms")))
+            }
+            name => known.value_of(name),
+        };
         let refused = |source: TemplateError| {
             let message = format!("failed to fill in the query of metric {}", metric.name);
             Fault::new(FaultKind::Invalid, message).caused_by(source)
@@ -59,7 +70,11 @@ impl Asked {
         };
         let escape = source.map_or(Escape::None, DatasourceKind::escape);
         let text = metric.query.text.render(&lookup, escape).map_err(refused)?;
-        Ok(Self { text, endpoint })
+        Ok(Self {
+            text,
+            kind: metric.kind,
+            endpoint,
+        })
     }
 }
 

@@ -32,6 +32,12 @@ pub trait Datasource: Debug + Send + Sync + 'static {
     /// Labelled series over a window, as they are.
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault>;
 
+    /// How long after the end of a window its samples are complete. The default has no delay.
+    async fn lag(&self, cx: &OpContext, asked: &Asked) -> Duration {
+        let _ = (cx, asked);
+        Duration::ZERO
+    }
+
     /// How a source without history wants to be looked at. None: it has history.
     fn sampling(&self) -> Option<Sampling> {
         None

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{self, Address};
-use selector::Selector;
+use selector::{Selector, SelectorError};
 
 /// Time between two looks where the file says nothing.
 const USUAL_PERIOD: Duration = Duration::from_secs(1);
@@ -165,6 +165,14 @@ fn value_of(cx: &OpContext, address: &Address, name: &str) -> Option<Value> {
         "trial" => Some(Value::from(i64::from(trial))),
         "iteration" => Some(Value::from(i64::from(iteration))),
         _ => None,
+    }
+}
+
+/// Whether a query is a name with matchers of labels, nothing else.
+pub(crate) fn is_selector(query: &str) -> bool {
+    match Selector::parse(query) {
+        Ok(_) | Err(SelectorError::Expression { .. }) => true,
+        Err(SelectorError::Form { .. }) => false,
     }
 }
 

@@ -154,6 +154,7 @@ fn source(
 ) -> DatasourceScene {
     let asked = |text: &str| Asked {
         text: text.to_owned(),
+        kind: em_core::plan::MetricKind::Gauge,
         endpoint: None,
     };
     let now = SystemClock.now();

@@ -225,6 +225,7 @@ async fn a_tool_that_is_not_there_is_refused_before_anything_runs() {
 fn asked(text: &str) -> Asked {
     Asked {
         text: text.to_owned(),
+        kind: em_core::plan::MetricKind::Gauge,
         endpoint: Some("127.0.0.1:4711".to_owned()),
     }
 }

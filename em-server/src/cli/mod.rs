@@ -7,6 +7,7 @@ mod live;
 mod logs;
 mod order;
 mod prune;
+mod query;
 mod record;
 mod run;
 mod settle;
@@ -39,6 +40,7 @@ EXAMPLES
   em run examples/quickstart.yaml                  find the best configuration
   em check examples/quickstart.yaml                what would be done, without doing it
   em check FILE --set measurement.cycles=1         with one value changed
+  em query FILE p99 --window 5m                    what the datasource of a metric answers now
   em init process -- ./server --port {{port}}      write a commented file for a program of yours
 
 EXIT CODES
@@ -82,6 +84,8 @@ enum Command {
     Prune(prune::PruneArgs),
     /// Check everything that can be checked without changing anything, and print the plan
     Check(CheckArgs),
+    /// Ask the datasources of a file for its metrics now, and print queries, series and warnings
+    Query(query::QueryArgs),
     /// Write a commented experiment file to stdout
     Init {
         #[command(subcommand)]
@@ -238,6 +242,7 @@ fn log(verbose: u8) {
 fn answer(cli: Cli) -> Result<(), Failure> {
     let text = match cli.command {
         None => TRY.to_owned(),
+        Some(Command::Query(args)) => return query::query(&args),
         Some(Command::Check(args)) => return check::check(&args),
         Some(Command::Run(args)) => return run::run(&args),
         Some(Command::List(args)) => return show::list(&args),

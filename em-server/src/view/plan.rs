@@ -253,6 +253,7 @@ fn source(plan: &Plan, metric: &Metric) -> String {
     };
     let mut text = match &spec.kind {
         DatasourceKind::Scrape { url } => format!("{name} ({})", url.text()),
+        DatasourceKind::Prometheus(prometheus) => format!("{name} ({})", prometheus.url),
         DatasourceKind::Command { command, .. } => format!("{name} ({})", words(command)),
         DatasourceKind::Csv { path, .. } => format!("{name} ({})", path.display()),
         DatasourceKind::Target => "the target".to_owned(),

@@ -160,6 +160,7 @@ async fn validate(
     let text = rendered::query(plan, metric, base).map_err(|error| unsupported(&error))?;
     let asked = Asked {
         text,
+        kind: metric.kind,
         endpoint: None,
     };
     let cx = context(plan);

@@ -13,7 +13,7 @@ use em_core::plan::{Metric, Plan, TargetSpec};
 use em_core::port::Survey;
 
 use super::section::Section;
-use em_local::fill::Places;
+use em_local::fill::{Places, Values};
 use part::{Known, Part};
 use settings::Setting;
 
@@ -57,6 +57,15 @@ pub fn command(
     let values = assign(plan, configuration).context("failed to work out the values")?;
     let text = part::process::line_and_files(plan, spec, &values, base, executable)?;
     Ok(Some(text))
+}
+
+/// What tunables and what follows from them are at the baseline.
+///
+/// # Errors
+/// As [`describe`].
+pub fn baseline_values(plan: &Plan) -> Result<Values> {
+    let baseline = settings::baseline(plan, None);
+    assign(plan, &baseline.configuration).context("failed to work out the values")
 }
 
 /// The query of a metric at the baseline; what only a deployment knows stands as its name in capitals.

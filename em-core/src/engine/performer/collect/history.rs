@@ -19,12 +19,17 @@ pub(super) async fn query(
     let Some(source) = iteration.session.ports.datasources.get(&metric.datasource) else {
         return Ok(Vec::new());
     };
-    // Samples of the end of the window may come late; Auto leaves that to the source.
-    if let Lag::Fixed(lag) = metric.lag {
-        let complete = later(window.end, lag);
-        tokio::time::sleep(between(iteration.caller.now(), complete)).await;
-    }
     let asked = &asked(iteration, collector.running, metric, Some(window))?;
+    // Samples of the end of the window may come late.
+    let lag = match metric.lag {
+        Lag::Fixed(lag) => lag,
+        Lag::Auto => {
+            let cx = iteration.caller.context(metric.timeout);
+            source.lag(&cx, asked).await
+        }
+    };
+    let complete = later(window.end, lag);
+    tokio::time::sleep(between(iteration.caller.now(), complete)).await;
     let patience = Patience {
         timeout: metric.timeout,
         retries: metric.attempts.saturating_sub(1),

@@ -12,7 +12,7 @@ use crate::fold::{self, Stretch};
 use crate::id::{CycleNo, MetricName};
 use crate::journal::{Blame, Failure, Stage};
 use crate::observe::{Cycle, Kept, Labelled, MetricSummary, Observations, Summary, Window};
-use crate::plan::{DatasourceKind, During, Metric, Plan};
+use crate::plan::{DatasourceKind, During, Metric, MetricKind, Plan};
 use crate::port::Series;
 
 /// Statistics of every metric. A required metric without them is a failure.
@@ -41,6 +41,7 @@ pub(super) async fn summarize(
 }
 
 /// What was seen of one metric in the kept cycles, and values left out of it.
+#[derive(Default)]
 struct Seen {
     kept: Vec<Kept>,
     non_finite: u64,
@@ -69,6 +70,22 @@ async fn observe(
             .datasources
             .get(&metric.datasource)
             .is_some_and(|source| source.sampling().is_none());
+    if has_history && metric.kind == MetricKind::Value && metric.during == During::Measure {
+        // One number per cycle: each is asked at the end of its own.
+        let mut seen = Seen::default();
+        for (index, cycle) in (0..).zip(&cycles) {
+            let series = history::query(collector, metric, cycle.1.window).await;
+            let series = series.map_err(|fault| fault.chain())?;
+            let one = folded(metric, &series, std::slice::from_ref(cycle))?;
+            seen.non_finite += one.non_finite;
+            let kept = one.kept.into_iter();
+            seen.kept.extend(kept.map(|kept| Kept {
+                batch: index,
+                ..kept
+            }));
+        }
+        return Ok(seen);
+    }
     if has_history {
         let series = history::query(collector, metric, whole).await;
         let series = series.map_err(|fault| fault.chain())?;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use em_core::expression::Name;
 use em_core::plan::{
-    CommandLoad, DatasourceKind, HttpLoad, LoadSpec, Metric, RunMode, SimulatedSpec, TargetSpec,
-    Text,
+    CommandLoad, DatasourceKind, HttpLoad, LoadSpec, Metric, QueryMethod, RunMode, SimulatedSpec,
+    TargetSpec, Text,
 };
 use em_core::template::{Escape, Template};
+use em_core::value::Value;
 use em_local::fill::{self, Values};
 
 use super::{Known, Part, variables};
@@ -89,7 +90,16 @@ pub(in crate::view::rendered) fn query(known: &Known<'_>, metric: &Metric) -> Re
     let spec = known.plan.datasources.get(&metric.datasource);
     let escape = spec.map_or(Escape::None, |spec| spec.kind.escape());
     let place = format!("metric {}", metric.name);
-    fill_in(&place, &metric.query.text, known, escape)
+    let is_prometheus = spec.is_some_and(|spec| matches!(spec.kind, DatasourceKind::Prometheus(_)));
+    let lookup = |name: &str| match name {
+        // As it is asked: a name in its place would be no query.
+        "window" if is_prometheus => {
+            let length = known.plan.measurement.cycle_duration.as_millis();
+            Some(Value::from(format!("{length}ms").as_str()))
+        }
+        name => known.lookup(name),
+    };
+    Ok(fill::fill(&place, &metric.query.text, &lookup, escape)?)
 }
 
 fn sources(known: &Known<'_>) -> Result<Vec<Part>> {
@@ -103,6 +113,14 @@ fn sources(known: &Known<'_>) -> Result<Vec<Part>> {
         let words = match &spec.kind {
             DatasourceKind::Scrape { url } => {
                 vec!["GET".to_owned(), fill_in(&place, url, known, Escape::None)?]
+            }
+            DatasourceKind::Prometheus(prometheus) => {
+                let method = match prometheus.method {
+                    QueryMethod::Post => "POST",
+                    QueryMethod::Get => "GET",
+                };
+                let url = format!("{}/api/v1/query", prometheus.url);
+                vec![method.to_owned(), url]
             }
             DatasourceKind::Command { command, .. } => known.command(&place, command)?,
             DatasourceKind::Csv { path, .. } => vec![path.display().to_string()],

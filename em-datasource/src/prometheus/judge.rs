@@ -1,0 +1,88 @@
+//! Whether an answer counts, and what it means where it does not.
+
+use em_core::fault::{Fault, FaultKind, Retry};
+use em_core::port::Series;
+
+use super::decode::Envelope;
+use crate::remote::{Reply, fault_of_status};
+
+/// Series of an answer that counts, and what the server warns of.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) result_type: String,
+    pub(super) series: Vec<Series>,
+    pub(super) text: Option<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads an answer of the query API.
+pub(super) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<Judged, Fault> {
+    let read: Result<Envelope<'_>, _> = serde_json::from_slice(&reply.body);
+    let envelope = match read {
+        Ok(envelope) => envelope,
+        // What stands between (a proxy, a server that starts) speaks no JSON.
+        Err(_) if !reply.status.is_success() => return Err(not_json(server, reply)),
+        Err(source) => {
+            let message = format!("failed to read the answer of {server}");
+            return Err(Fault::new(FaultKind::Malformed, message).caused_by(source));
+        }
+    };
+    if envelope.status != "success" || !reply.status.is_success() {
+        return Err(refused(server, reply, &envelope));
+    }
+    let warnings = envelope.warnings.unwrap_or_default();
+    let (about_query, about_data): (Vec<_>, Vec<_>) = warnings
+        .into_iter()
+        .partition(|warning| warning.starts_with("PromQL"));
+    if (envelope.is_partial || !about_data.is_empty()) && !allow_partial {
+        let why = match about_data.first() {
+            Some(why) => format!(": {why}"),
+            None => String::new(),
+        };
+        let message = format!(
+            "{server} answers only in part{why} (allow_partial: true at the datasource takes it as it is)"
+        );
+        return Err(Fault::new(FaultKind::Unavailable, message));
+    }
+    let data = envelope.data.ok_or_else(|| {
+        let message = format!("{server} answers with success and without data");
+        Fault::new(FaultKind::Malformed, message)
+    })?;
+    let infos = envelope.infos.unwrap_or_default();
+    let series = data.result.series.into_iter();
+    Ok(Judged {
+        result_type: data.result_type.into_owned(),
+        series: series.flat_map(super::decode::Read::into_series).collect(),
+        text: data.result.text,
+        warnings: about_query
+            .into_iter()
+            .chain(about_data)
+            .chain(infos)
+            .collect(),
+    })
+}
+
+fn refused(server: &str, reply: &Reply, envelope: &Envelope<'_>) -> Fault {
+    let said = envelope.error.as_deref().unwrap_or_default();
+    let kind = envelope.error_type.as_deref().unwrap_or_default();
+    if reply.status.is_success() {
+        let message = format!("{server} answers with {kind}: {said}");
+        return Fault::new(FaultKind::Invalid, message);
+    }
+    let fault = fault_of_status(server, reply.status, &reply.headers, said);
+    let is_slow = kind == "timeout" || said.contains("query timed out");
+    if is_slow {
+        // A query that is too heavy does not get lighter; a busy server gets less busy.
+        return Fault::new(FaultKind::Unavailable, fault.message).with_retry(Retry::Later);
+    }
+    fault
+}
+
+fn not_json(server: &str, reply: &Reply) -> Fault {
+    let text = String::from_utf8_lossy(&reply.body);
+    let line = text.lines().find(|line| !line.trim().is_empty());
+    let line = line.unwrap_or_default();
+    let is_page = line.trim_start().starts_with('<');
+    let said = if is_page { "a page of HTML" } else { line };
+    fault_of_status(server, reply.status, &reply.headers, said)
+}
