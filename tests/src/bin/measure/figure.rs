@@ -111,6 +111,20 @@ pub(crate) const FIGURES: &[Figure] = &[
         measure: suites::bad_input,
     },
     Figure {
+        name: "prom-real",
+        what: "datasource prometheus against a real Prometheus and a real VictoriaMetrics",
+        goal: "all pass",
+        kind: Kind::Counting,
+        measure: suites::prom_real,
+    },
+    Figure {
+        name: "prom-golden",
+        what: "golden values through raw samples and through PromQL, the port's conformance suite",
+        goal: "all pass",
+        kind: Kind::Counting,
+        measure: suites::prom_golden,
+    },
+    Figure {
         name: "walls",
         what: "each crate alone, who knows whom, a workspace that embeds the core",
         goal: "all build and pass",

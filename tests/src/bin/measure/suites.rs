@@ -49,6 +49,43 @@ pub(crate) fn bad_input(bench: &mut Bench) -> Result<Measured> {
     })
 }
 
+/// The source for Prometheus against real servers.
+pub(crate) fn prom_real(bench: &mut Bench) -> Result<Measured> {
+    real_servers(bench, &[])
+}
+
+/// The same source, known values only.
+pub(crate) fn prom_golden(bench: &mut Bench) -> Result<Measured> {
+    real_servers(bench, &["golden::"])
+}
+
+fn real_servers(bench: &mut Bench, filter: &[&str]) -> Result<Measured> {
+    for program in ["prometheus", "victoria-metrics"] {
+        let asked = Command::new(program).arg("--version").output();
+        let asked = asked.with_context(|| {
+            format!("failed to run {program}; tests/run datasources installs it")
+        })?;
+        // One of them tells on stdout, older ones on stderr.
+        let told = [asked.stdout, asked.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        bench.say(told.lines().next().unwrap_or(program))?;
+    }
+    let mut suite = vec![
+        "-p",
+        "em-datasource",
+        "--test",
+        "real",
+        "--",
+        "--include-ignored",
+    ];
+    suite.extend(filter);
+    let seen = run(bench, &suite)?;
+    Ok(Measured {
+        value: format!("{} tests passed, {} failed", seen.passed, seen.failed),
+        is_met: seen.failed == 0 && seen.passed > 0,
+    })
+}
+
 /// Each crate alone, who knows whom, and the embedder's workspace.
 pub(crate) fn walls(bench: &mut Bench) -> Result<Measured> {
     let alone = Command::new("tests/run")
