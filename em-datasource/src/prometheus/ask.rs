@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use em_core::fault::Fault;
+use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
 use em_core::plan::QueryMethod;
 use em_core::port::{OpContext, Series};
@@ -39,27 +39,18 @@ impl PrometheusDatasource {
         step: Duration,
     ) -> Result<Judged, Fault> {
         let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
-        let (mut start, end) = (window.start, window.end);
         let mut whole: Option<Judged> = None;
-        loop {
-            let longest = SignedDuration::from_millis(step.saturating_mul(MOST_STEPS));
-            let until = start.saturating_add(longest).unwrap_or(end).min(end);
-            let part = self.range_once(cx, query, Window { start, end: until }, step);
-            let part = part.await?;
+        for part in parts(window, step) {
+            let part = self.range_once(cx, query, part, step).await?;
             match &mut whole {
                 None => whole = Some(part),
                 Some(whole) => join(whole, part),
             }
-            // Both ends belong to a range: the next part begins one step later.
-            let steps = (until.duration_since(start).as_millis() / i128::from(step)) + 1;
-            let steps = i64::try_from(steps).unwrap_or(i64::MAX);
-            let next = SignedDuration::from_millis(step.saturating_mul(steps));
-            match (start.checked_add(next), whole) {
-                (Ok(next), found) if next <= end => (start, whole) = (next, found),
-                (_, Some(found)) => return Ok(found),
-                (_, None) => unreachable!("a part was read just now"),
-            }
         }
+        whole.ok_or_else(|| {
+            let message = format!("the window {window} ends before it begins");
+            Fault::new(FaultKind::Invalid, message)
+        })
     }
 
     async fn range_once(
@@ -186,6 +177,22 @@ fn in_seconds(milliseconds: i64) -> String {
     format!("{sign}{}.{:03}", milliseconds / 1000, milliseconds % 1000)
 }
 
+/// A window in parts that a server answers; both ends belong to a part, so the next begins a step later.
+fn parts(window: Window, step: i64) -> Vec<Window> {
+    let steps = |count: i64| SignedDuration::from_millis(step.saturating_mul(count));
+    let mut parts = Vec::new();
+    let mut next = Some(window.start);
+    while let Some(start) = next.filter(|start| *start <= window.end) {
+        let longest = start.saturating_add(steps(MOST_STEPS));
+        let end = longest.unwrap_or(window.end).min(window.end);
+        parts.push(Window { start, end });
+        let taken = end.duration_since(start).as_millis() / i128::from(step) + 1;
+        let taken = i64::try_from(taken).unwrap_or(i64::MAX);
+        next = start.checked_add(steps(taken)).ok();
+    }
+    parts
+}
+
 /// Adds the points of a later part; series are known by their labels.
 fn join(whole: &mut Judged, part: Judged) {
     for later in part.series {
@@ -205,6 +212,30 @@ fn join(whole: &mut Judged, part: Judged) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_share_no_step_and_leave_none_out() {
+        let window = |milliseconds: i64| {
+            let start = Timestamp::UNIX_EPOCH;
+            let end = start + SignedDuration::from_millis(milliseconds);
+            Window { start, end }
+        };
+        let lengths = |parts: Vec<Window>| {
+            let length = |part: &Window| part.milliseconds();
+            parts.iter().map(length).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(parts(window(0), 100)), [0]);
+        assert_eq!(lengths(parts(window(1_100_000), 100)), [1_100_000]);
+        assert_eq!(lengths(parts(window(1_100_100), 100)), [1_100_000, 0]);
+        let three = parts(window(2_300_050), 100);
+        assert_eq!(lengths(three.clone()), [1_100_000, 1_100_000, 99_850]);
+        assert!(three.windows(2).all(|pair| pair[1].start > pair[0].end));
+        let turned = Window {
+            start: window(9).end,
+            end: window(0).end,
+        };
+        assert!(parts(turned, 100).is_empty());
+    }
 
     #[test]
     fn times_keep_their_milliseconds() {

@@ -1,6 +1,6 @@
 //! Whether an answer counts, and what it means where it does not.
 
-use em_core::fault::{Fault, FaultKind, Retry};
+use em_core::fault::{Fault, FaultKind};
 use em_core::port::Series;
 
 use super::decode::Envelope;
@@ -72,8 +72,8 @@ fn refused(server: &str, reply: &Reply, envelope: &Envelope<'_>) -> Fault {
     let fault = fault_of_status(server, reply.status, &reply.headers, said);
     let is_slow = kind == "timeout" || said.contains("query timed out");
     if is_slow {
-        // A query that is too heavy does not get lighter; a busy server gets less busy.
-        return Fault::new(FaultKind::Unavailable, fault.message).with_retry(Retry::Later);
+        // Some say it with the status of a broken query; a busy server gets less busy.
+        return Fault::new(FaultKind::Unavailable, fault.message);
     }
     fault
 }

@@ -197,6 +197,7 @@ impl Remote {
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             .gzip(true)
+            // Whoever is measured is asked itself, whatever the environment says.
             .no_proxy()
             .user_agent(concat!("experiment-manager/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = &self.tls.ca_file {

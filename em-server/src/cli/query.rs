@@ -203,13 +203,11 @@ fn tell(section: &mut Section, metric: &Metric, told: Result<Told, Fault>) -> bo
     for warning in &answer.warnings {
         section.prose("warning", warning);
     }
-    // One look has no window: what it says is what it says now.
-    let window = if answer.window.start == answer.window.end {
+    if answer.window.start == answer.window.end {
+        // One look has no window: what it says is all there is to say.
         return !answer.series.is_empty();
-    } else {
-        answer.window
-    };
-    match fold(metric, &answer.series, Stretch::alone(window)) {
+    }
+    match fold(metric, &answer.series, Stretch::alone(answer.window)) {
         Ok(folded) => {
             let is_there = folded.observed.is_some();
             section.prose("value", &value(&folded));
