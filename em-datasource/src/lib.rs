@@ -8,6 +8,7 @@ mod http;
 mod prometheus;
 mod remote;
 mod scrape;
+mod selector;
 
 pub use prometheus::PrometheusDatasource;
 pub use scrape::ScrapeDatasource;

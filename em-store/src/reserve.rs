@@ -49,8 +49,13 @@ impl Reserve {
     }
 
     /// Gives the room back where a full disk is why something failed; true: it is worth another try.
+    /// So it is where another writer has just given it back, too.
     pub(crate) fn helps<T>(&self, tried: &Result<T, sqlx::Error>) -> bool {
-        tried.as_ref().is_err_and(is_full) && self.give_up()
+        let is_full = tried.as_ref().is_err_and(is_full);
+        if is_full {
+            self.give_up();
+        }
+        is_full
     }
 
     /// Gives the room back; false where somebody has done so before.

@@ -145,7 +145,7 @@ pub struct Tls {
     pub insecure_skip_verify: bool,
 }
 
-/// A certificate and its key, both PEM files that are read anew for every connection pool.
+/// A certificate and its key, both PEM files; read when the server is first asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientCertificate {
     /// The certificate, with those between it and the authority.

@@ -30,7 +30,7 @@ use tokio::sync::OnceCell;
 
 use self::judge::Judged;
 use crate::remote::Remote;
-use crate::scrape::is_selector;
+use crate::selector::is_selector;
 
 /// How often a target is scraped where nobody says so.
 const USUAL_INTERVAL: Duration = Duration::from_secs(15);

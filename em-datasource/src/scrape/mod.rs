@@ -1,7 +1,6 @@
 //! Datasource `scrape`: the page of metrics that the target publishes itself. It has no history.
 
 mod page;
-mod selector;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{self, Address};
-use selector::{Selector, SelectorError};
+use crate::selector::Selector;
 
 /// Time between two looks where the file says nothing.
 const USUAL_PERIOD: Duration = Duration::from_secs(1);
@@ -165,14 +164,6 @@ fn value_of(cx: &OpContext, address: &Address, name: &str) -> Option<Value> {
         "trial" => Some(Value::from(i64::from(trial))),
         "iteration" => Some(Value::from(i64::from(iteration))),
         _ => None,
-    }
-}
-
-/// Whether a query is a name with matchers of labels, nothing else.
-pub(crate) fn is_selector(query: &str) -> bool {
-    match Selector::parse(query) {
-        Ok(_) | Err(SelectorError::Expression { .. }) => true,
-        Err(SelectorError::Form { .. }) => false,
     }
 }
 

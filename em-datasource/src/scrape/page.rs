@@ -8,7 +8,7 @@ use em_core::read::ReadSample;
 use em_core::read::exposition::{Exposition, MetricKind};
 use jiff::{SignedDuration, Timestamp};
 
-use super::selector::Selector;
+use crate::selector::Selector;
 
 /// The selected series, each with one point: at the page's own time where it says one, else at `now`.
 pub(super) fn select(page: &Exposition, selector: &Selector, now: Timestamp) -> Vec<Series> {

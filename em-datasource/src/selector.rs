@@ -6,7 +6,7 @@ use regex::Regex;
 
 /// A query that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SelectorError {
+pub(crate) enum SelectorError {
     #[error(
         "{query:?} is no selector: {problem} (write name or name{{label=\"value\"}}; = != =~ !~)"
     )]
@@ -25,8 +25,8 @@ pub(super) enum SelectorError {
 
 /// A name and what the labels must be.
 #[derive(Debug)]
-pub(super) struct Selector {
-    pub(super) name: String,
+pub(crate) struct Selector {
+    pub(crate) name: String,
     matchers: Vec<Matcher>,
 }
 
@@ -45,7 +45,7 @@ enum Wanted {
 }
 
 impl Selector {
-    pub(super) fn parse(query: &str) -> Result<Self, SelectorError> {
+    pub(crate) fn parse(query: &str) -> Result<Self, SelectorError> {
         let form = |problem| SelectorError::Form {
             query: query.to_owned(),
             problem,
@@ -79,12 +79,12 @@ impl Selector {
     }
 
     /// Whether a label is among the matchers.
-    pub(super) fn names(&self, label: &str) -> bool {
+    pub(crate) fn names(&self, label: &str) -> bool {
         self.matchers.iter().any(|matcher| matcher.label == label)
     }
 
     /// Whether a sample's labels are as they must be; its name is another matter.
-    pub(super) fn accepts(&self, sample: &ReadSample) -> bool {
+    pub(crate) fn accepts(&self, sample: &ReadSample) -> bool {
         self.matchers
             .iter()
             .all(|matcher| matcher.accepts(&sample.labels))
@@ -172,6 +172,14 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
+}
+
+/// Whether a query is a name with matchers of labels, nothing else.
+pub(crate) fn is_selector(query: &str) -> bool {
+    match Selector::parse(query) {
+        Ok(_) | Err(SelectorError::Expression { .. }) => true,
+        Err(SelectorError::Form { .. }) => false,
+    }
 }
 
 #[cfg(test)]
