@@ -64,6 +64,7 @@ fn source(source: FakeDatasource) -> DatasourceScene {
         text: text.to_owned(),
         kind: em_core::plan::MetricKind::Gauge,
         endpoint: None,
+        body: None,
     };
     let start = ManualClock::new().now();
     DatasourceScene {

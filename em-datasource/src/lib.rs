@@ -4,6 +4,7 @@
 //! metrics that a target publishes itself. Not here: sources
 //! of this machine (`em-local`), and folding series into observations (`em_core::fold`).
 
+mod bucketed;
 mod http;
 mod prometheus;
 mod remote;

@@ -42,6 +42,7 @@ async fn scrape_keeps_the_rules() {
             text: text.to_owned(),
             kind: MetricKind::Counter,
             endpoint: Some(url.clone()),
+            body: None,
         };
         let now = SystemClock.now();
         let window = Window {

@@ -61,6 +61,7 @@ fn asked(url: &str, query: &str) -> Asked {
         text: query.to_owned(),
         kind: MetricKind::Counter,
         endpoint: Some(url.to_owned()),
+        body: None,
     }
 }
 
@@ -197,6 +198,7 @@ async fn a_query_is_validated_against_the_page_where_that_is_known() {
         text: "requests_total".to_owned(),
         kind: MetricKind::Counter,
         endpoint: None,
+        body: None,
     };
     assert_eq!(source.validate(&cx, &later).await.unwrap().series, None);
     let broken = source.validate(&cx, &asked(&url, "rate(x[1m])")).await;

@@ -70,15 +70,8 @@ impl Bench {
             then: (from, rate),
         };
         let metric = plan.metrics[0].clone();
-        let spec = &plan.datasources[&metric.datasource];
-        let (kind, every) = (spec.kind.clone(), spec.every);
-        let driver = ExternalDriver::new(
-            Arc::clone(&clock) as _,
-            metric,
-            kind,
-            Arc::new(source),
-            every,
-        );
+        let spec = plan.datasources[&metric.datasource].clone();
+        let driver = ExternalDriver::new(Arc::clone(&clock) as _, metric, spec, Arc::new(source));
         let key = OpKey::Iteration {
             experiment: plan.name.clone(),
             trial: TrialId(1),

@@ -130,14 +130,8 @@ fn external_load(
             "metric {metric} is of the target itself: load is told by a counter of a datasource"
         )
     })?;
-    let (metric, kind) = (metric.clone(), spec.kind.clone());
-    Ok(ExternalDriver::new(
-        clock(),
-        metric,
-        kind,
-        source,
-        spec.every,
-    ))
+    let driver = ExternalDriver::new(clock(), metric.clone(), spec.clone(), source);
+    Ok(driver)
 }
 
 /// None: the target's own numbers, which the engine asks the target for.

@@ -8,7 +8,17 @@ use crate::expression::{Name, closest};
 use crate::plan::{Apply, Domain, TargetSpec, Tunable};
 
 const EVERYWHERE: [&str; 3] = ["em", "trial", "iteration"];
-const WINDOW: [&str; 5] = ["window", "step", "start", "end", "duration_s"];
+const WINDOW: [&str; 9] = [
+    "window",
+    "step",
+    "start",
+    "start_s",
+    "start_ms",
+    "end",
+    "end_s",
+    "end_ms",
+    "duration_s",
+];
 const CLUSTER: [&str; 4] = ["pods", "container", "namespace", "workload"];
 
 /// What is known about the target when templates are checked.

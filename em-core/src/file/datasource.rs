@@ -8,6 +8,7 @@ use super::process::optional;
 use super::reader::{Keys, Reader};
 use super::scene::{Place, Scene};
 use super::secret;
+use super::vendor;
 use crate::id::DatasourceName;
 use crate::plan::{DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, Text, Tls};
 use crate::template::Template;
@@ -15,11 +16,14 @@ use crate::template::Template;
 /// The datasource that is always there.
 pub(super) const TARGET: &str = "target";
 
-const NOT_YET_KINDS: [&str; 4] = ["datadog", "instana", "http", "json"];
+const NOT_YET_KINDS: [&str; 4] = ["cloudwatch", "newrelic", "dynatrace", "opensearch"];
 
 /// The kinds, and the keys of each.
-pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 5] = [
-    ("scrape", &["kind", "headers", "every", "auth", "url"]),
+pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 11] = [
+    (
+        "scrape",
+        &["kind", "headers", "every", "auth", "tls", "url"],
+    ),
     (
         "prometheus",
         &[
@@ -34,6 +38,12 @@ pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 5] = [
             "allow_partial",
         ],
     ),
+    ("datadog", &vendor::DATADOG_KEYS),
+    ("instana", &vendor::INSTANA_KEYS),
+    ("influxdb", &vendor::INFLUXDB_KEYS),
+    ("graphite", &vendor::GRAPHITE_KEYS),
+    ("json", &vendor::JSON_KEYS),
+    ("push", &["kind"]),
     ("command", &["kind", "every", "command", "output"]),
     ("csv", &["kind", "path", "time"]),
     ("custom", &["kind", "name", "every"]),
@@ -80,9 +90,10 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
         return None;
     }
     let Some(kind) = reader.peek("kind") else {
+        let kinds = DATASOURCE_KEYS.map(|(kind, _)| kind);
         reader.refuse_with(
             "the key \"kind\" is missing",
-            "one of scrape, prometheus, command, csv, custom",
+            format!("one of {}", kinds.join(", ")),
         );
         return None;
     };
@@ -94,19 +105,19 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
     }
     let known = kind.one_of(&DATASOURCE_KEYS)?;
     let keys = reader.keys(known, &[])?;
-    let auth = optional(&keys, "auth", |reader| {
-        if text == "prometheus" {
-            return access::auth(reader, scene);
-        }
-        no_auth(&keys.reader, reader);
-        None
-    });
+    let auth = optional(&keys, "auth", |reader| access::auth(reader, scene));
     let tls = access::tls(&keys, scene);
     let headers = headers(&keys, scene, Place::Query);
     let every = optional(&keys, "every", Reader::some_time);
     let kind = match text {
         "scrape" => url(&keys, scene).map(|url| DatasourceKind::Scrape { url }),
         "prometheus" => prometheus(&keys).map(DatasourceKind::Prometheus),
+        "datadog" => vendor::datadog(&keys, scene).map(DatasourceKind::Datadog),
+        "instana" => vendor::instana(&keys, scene).map(DatasourceKind::Instana),
+        "influxdb" => vendor::influxdb(&keys).map(DatasourceKind::InfluxDb),
+        "graphite" => vendor::graphite(&keys).map(DatasourceKind::Graphite),
+        "json" => vendor::json(&keys, scene).map(DatasourceKind::Json),
+        "push" => Some(DatasourceKind::Push),
         "command" => {
             let command = keys
                 .required("command")
@@ -154,30 +165,22 @@ fn prometheus(keys: &Keys<'_>) -> Option<PrometheusSpec> {
 
 fn url<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<Template> {
     let reader = keys.required("url")?;
-    http_url(&reader, scene, Place::Query)
+    page_url(&reader, scene)
 }
 
-/// A URL that can be asked.
-pub(super) fn http_url<'a>(
-    reader: &Reader<'a>,
-    scene: &Scene<'a>,
-    place: Place,
-) -> Option<Template> {
+/// The URL of one document, which may hold placeholders.
+pub(super) fn page_url<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Template> {
     let text = reader.text()?;
     secret::check_url(reader, text);
-    if !text.starts_with("http://") && !text.starts_with("{{") {
-        let what = if text.starts_with("https://") {
-            "https is not supported yet".to_owned()
-        } else {
-            format!("{text:?} is not a URL")
-        };
+    let is_url = ["http://", "https://", "{{"].iter();
+    if !is_url.into_iter().any(|start| text.starts_with(start)) {
         reader.refuse_with(
-            what,
-            "write http://HOST:PORT/PATH, or http://{{address}}/PATH",
+            format!("{text:?} is not a URL"),
+            "write https://HOST/PATH, or http://{{address}}/PATH",
         );
         return None;
     }
-    scene.template(reader, place)
+    scene.template(reader, Place::Query)
 }
 
 /// Headers by name; their secrets by reference only.
@@ -204,14 +207,6 @@ pub(super) fn headers<'a>(
         }
     }
     Some(headers)
-}
-
-fn no_auth(source: &Reader<'_>, auth: &Reader<'_>) {
-    inline_auth(source);
-    auth.refuse_with(
-        "auth is not supported yet",
-        "give the whole header by reference: headers: {Authorization: {from_env: AUTHORIZATION}}",
-    );
 }
 
 /// Whatever the kind, a secret in the file is said at once.

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::datasource::{headers, http_url};
+use super::datasource::headers;
 use super::output;
 use super::process::optional;
 use super::reader::{Keys, Reader, Unsupported};
 use super::scene::{Place, Scene};
+use super::secret;
 use super::target::{environment, time_or};
 use super::tree::NodeKind;
 use crate::plan::{
     Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, Phase, RateSpec, RunMode,
 };
+use crate::template::Template;
 use crate::value::Rate;
 
 /// The kinds of load, and the keys of each.
@@ -83,10 +85,29 @@ pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<LoadSpe
     }
 }
 
+/// The URL that is asked under load.
+fn http_url<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Template> {
+    let text = reader.text()?;
+    secret::check_url(reader, text);
+    if !text.starts_with("http://") && !text.starts_with("{{") {
+        let what = if text.starts_with("https://") {
+            "https is not supported yet".to_owned()
+        } else {
+            format!("{text:?} is not a URL")
+        };
+        reader.refuse_with(
+            what,
+            "write http://HOST:PORT/PATH, or http://{{address}}/PATH",
+        );
+        return None;
+    }
+    scene.template(reader, Place::Load)
+}
+
 fn http<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<HttpLoad> {
     let url = keys
         .required("url")
-        .and_then(|reader| http_url(&reader, scene, Place::Load));
+        .and_then(|reader| http_url(&reader, scene));
     let method = optional(keys, "method", method);
     let headers = headers(keys, scene, Place::Load);
     let body = optional(keys, "body", |reader| {

@@ -86,7 +86,7 @@ fn metric<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Metric> {
         .and_then(|reader| reader.parsed::<DatasourceName>());
     let text = keys
         .required("query")
-        .and_then(|query| scene.template(&query, Place::Query));
+        .and_then(|query| scene.template_of(&query, &query.json_or_text()?, Place::Query));
     let kind = keys
         .required_as("as", "one of gauge, counter, histogram, value")
         .and_then(|kind| kind.one_of(&output::KINDS));
@@ -242,9 +242,7 @@ pub(super) fn check(
             );
             continue;
         };
-        if let DatasourceKind::Command { output, .. } = &source.kind {
-            check_output(metric, reader, output);
-        }
+        check_query(metric, reader, &source.kind);
         if matches!(source.kind, DatasourceKind::Csv { time: None, .. })
             && metric.kind == MetricKind::Counter
         {
@@ -263,6 +261,43 @@ pub(super) fn check(
                 "write unit: s for times in seconds",
             );
         }
+    }
+}
+
+/// Whether the source can answer such a query at all.
+fn check_query(metric: &Metric, reader: &Reader<'_>, source: &DatasourceKind) {
+    let place = |key: &str| reader.peek(key).unwrap_or_else(|| reader.clone());
+    let query = place("query");
+    match source {
+        DatasourceKind::Datadog(_) => {}
+        DatasourceKind::Instana(_) if metric.query.text.text().trim_start().starts_with('{') => {}
+        DatasourceKind::Instana(_) => query.refuse_with(
+            "what Instana is asked is a JSON object",
+            "give the body of the request without timeFrame, such as {plugin: host, query: \"entity.zone:test\", metrics: [cpu.user]}",
+        ),
+        _ if query.map_if_any().is_some() => {
+            query.refuse("the query of this source is a text, not a map");
+        }
+        DatasourceKind::Command { output, .. } => check_output(metric, reader, output),
+        DatasourceKind::Json(_) => drop(super::vendor::json_path(&query)),
+        _ => {}
+    }
+    let has_buckets = !matches!(
+        source,
+        DatasourceKind::Datadog(_)
+            | DatasourceKind::Instana(_)
+            | DatasourceKind::InfluxDb(_)
+            | DatasourceKind::Graphite(_)
+            | DatasourceKind::Json(_)
+    );
+    if metric.kind == MetricKind::Histogram && !has_buckets {
+        place("as").refuse_with(
+            format!(
+                "{} has no buckets to make a histogram of",
+                metric.datasource
+            ),
+            "ask for a percentile of its own, as: value or as: gauge",
+        );
     }
 }
 

@@ -31,6 +31,7 @@ mod target;
 mod tree;
 mod tunable;
 mod typed;
+mod vendor;
 mod violation;
 
 pub use identity::differences;

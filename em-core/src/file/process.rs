@@ -20,7 +20,7 @@ const NOT_YET: Unsupported = &["restore", "policy", "replicas", "image", "patch"
 const SIGNALS: [&str; 7] = ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"];
 
 /// Names that placeholders have already: no file can be called so.
-const TAKEN: [&str; 13] = [
+const TAKEN: [&str; 17] = [
     "em",
     "port",
     "ports",
@@ -31,7 +31,11 @@ const TAKEN: [&str; 13] = [
     "window",
     "step",
     "start",
+    "start_s",
+    "start_ms",
     "end",
+    "end_s",
+    "end_ms",
     "pods",
     "workload",
 ];

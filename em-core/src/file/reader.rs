@@ -141,6 +141,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Text as it is, or a map as the JSON text that it means.
+    pub(super) fn json_or_text(&self) -> Option<String> {
+        if self.map_if_any().is_some() {
+            return Some(self.node.to_json());
+        }
+        self.word()
+    }
+
     pub(super) fn list(&self) -> Option<Vec<Self>> {
         let NodeKind::List(items) = self.kind() else {
             self.wanted("a list");

@@ -81,6 +81,29 @@ impl Node {
         }
     }
 
+    /// What it means in JSON.
+    pub fn to_json(&self) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        match &self.kind {
+            NodeKind::Null => "null".to_owned(),
+            NodeKind::Bool(value) => value.to_string(),
+            NodeKind::Integer(value) => value.to_string(),
+            NodeKind::Real(value, _) => serde_json::Value::from(*value).to_string(),
+            NodeKind::Text(text) => quoted(text),
+            NodeKind::List(items) => {
+                let items: Vec<String> = items.iter().map(Self::to_json).collect();
+                format!("[{}]", items.join(","))
+            }
+            NodeKind::Map(entries) => {
+                let entry =
+                    |entry: &Entry| format!("{}: {}", quoted(&entry.key), entry.value.to_json());
+                let entries: Vec<String> = entries.iter().map(entry).collect();
+                // The spaces keep two braces apart, which mean something in a template.
+                format!("{{ {} }}", entries.join(", "))
+            }
+        }
+    }
+
     fn count(&self) -> usize {
         match &self.kind {
             NodeKind::List(items) => 1 + items.iter().map(Self::count).sum::<usize>(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::OutputRules;
 use super::secret::{SecretRef, Text};
+use super::vendor::{DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec};
 use crate::template::{Escape, Template};
 
 /// Where metrics come from.
@@ -41,6 +42,19 @@ pub enum DatasourceKind {
     },
     /// A Prometheus server, or one that answers like it.
     Prometheus(PrometheusSpec),
+    /// Datadog.
+    Datadog(DatadogSpec),
+    /// Instana.
+    Instana(InstanaSpec),
+    /// InfluxDB, asked in InfluxQL.
+    #[serde(rename = "influxdb")]
+    InfluxDb(InfluxDbSpec),
+    /// Graphite.
+    Graphite(GraphiteSpec),
+    /// Numbers in JSON documents.
+    Json(JsonSpec),
+    /// What the workload reports to us.
+    Push,
     /// A command whose output is read.
     Command {
         /// Program and arguments.
@@ -68,10 +82,16 @@ impl DatasourceKind {
     /// How values are escaped in its queries.
     pub fn escape(&self) -> Escape {
         match self {
-            Self::Scrape { .. } | Self::Prometheus(_) => Escape::PromQl,
-            Self::Command { .. } | Self::Csv { .. } | Self::Target | Self::Custom { .. } => {
-                Escape::None
-            }
+            Self::Scrape { .. } | Self::Prometheus(_) | Self::Push => Escape::PromQl,
+            Self::Datadog(_) | Self::Graphite(_) => Escape::Word,
+            Self::Instana(_) => Escape::Json,
+            Self::InfluxDb(_) => Escape::InfluxQl,
+            // A query is a path or a name, with nothing of the iteration in it.
+            Self::Json(_)
+            | Self::Command { .. }
+            | Self::Csv { .. }
+            | Self::Target
+            | Self::Custom { .. } => Escape::None,
         }
     }
 }

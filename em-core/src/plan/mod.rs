@@ -13,6 +13,7 @@ mod search;
 mod secret;
 mod target;
 mod tunable;
+mod vendor;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub use target::{
 };
 pub use tunable::{
     Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable,
+};
+pub use vendor::{
+    DatadogApi, DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, JsonTime,
 };
 
 /// The format of plans that this build writes.

@@ -1,6 +1,7 @@
 //! Queries with every placeholder filled in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,8 @@ use super::Address;
 use crate::fault::{Fault, FaultKind};
 use crate::id::{IterationNo, TrialId, TunableName};
 use crate::observe::Window;
-use crate::plan::{DatasourceKind, Metric, MetricKind};
-use crate::template::{Escape, TemplateError};
+use crate::plan::{DatasourceKind, DatasourceSpec, Metric, MetricKind};
+use crate::template::{Escape, Template, TemplateError};
 use crate::value::Value;
 
 /// A query with every placeholder filled in, for one iteration.
@@ -22,6 +23,9 @@ pub struct Asked {
     pub kind: MetricKind,
     /// Where the source itself is, where that depends on the iteration (`{{address}}`).
     pub endpoint: Option<String>,
+    /// What is sent along to the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 /// What the placeholders of a query stand for in one iteration.
@@ -46,34 +50,49 @@ impl Asked {
     /// `Invalid` where a placeholder has no value.
     pub fn of(
         metric: &Metric,
-        source: Option<&DatasourceKind>,
+        source: Option<&DatasourceSpec>,
         known: &Placeholders<'_>,
     ) -> Result<Self, Fault> {
+        let every = source.and_then(|source| source.every);
+        let source = source.map(|source| &source.kind);
         let is_prometheus = matches!(source, Some(DatasourceKind::Prometheus(_)));
-        let lookup = |name: &str| match name {
-            // Its durations have no fractions.
-            "window" if is_prometheus => {
-                let milliseconds = known.window?.milliseconds();
-                Some(Value::Text(format!("{milliseconds}ms")))
+        // Its durations have no fractions; the others count seconds.
+        let duration = |milliseconds: i64| {
+            if is_prometheus {
+                return Some(Value::Text(format!("{milliseconds}ms")));
             }
+            Value::real(Duration::from_millis(milliseconds.unsigned_abs()).as_secs_f64()).ok()
+        };
+        let lookup = |name: &str| match name {
+            "window" => duration(known.window?.milliseconds()),
+            "step" => duration(i64::try_from(every?.as_millis()).ok()?),
             name => known.value_of(name),
         };
         let refused = |source: TemplateError| {
             let message = format!("failed to fill in the query of metric {}", metric.name);
             Fault::new(FaultKind::Invalid, message).caused_by(source)
         };
-        let endpoint = if let Some(DatasourceKind::Scrape { url }) = source {
-            Some(url.render(&lookup, Escape::None).map_err(refused)?)
-        } else {
-            let address = known.addresses.first();
-            address.map(|address| address.authority.clone())
+        let rendered =
+            |template: &Template, escape| template.render(&lookup, escape).map_err(refused);
+        let mut body = None;
+        let endpoint = match source {
+            Some(DatasourceKind::Scrape { url }) => Some(rendered(url, Escape::None)?),
+            Some(DatasourceKind::Json(json)) => {
+                let sent = json.body.as_ref().map(|body| rendered(body, Escape::Json));
+                body = sent.transpose()?;
+                Some(rendered(&json.url, Escape::Url)?)
+            }
+            _ => {
+                let address = known.addresses.first();
+                address.map(|address| address.authority.clone())
+            }
         };
         let escape = source.map_or(Escape::None, DatasourceKind::escape);
-        let text = metric.query.text.render(&lookup, escape).map_err(refused)?;
         Ok(Self {
-            text,
+            text: rendered(&metric.query.text, escape)?,
             kind: metric.kind,
             endpoint,
+            body,
         })
     }
 }
@@ -94,7 +113,10 @@ impl Placeholders<'_> {
             "iteration" => Some(Value::Integer(i64::from(self.iteration.0))),
             "start" => text(self.window?.start.to_string()),
             "end" => text(self.window?.end.to_string()),
-            "window" => Value::real(self.window?.seconds()).ok(),
+            "start_s" => Some(Value::Integer(self.window?.start.as_second())),
+            "end_s" => Some(Value::Integer(self.window?.end.as_second())),
+            "start_ms" => Some(Value::Integer(self.window?.start.as_millisecond())),
+            "end_ms" => Some(Value::Integer(self.window?.end.as_millisecond())),
             other => {
                 if let Some(named) = other.strip_prefix("ports.") {
                     return text(port(address(named)?)?);

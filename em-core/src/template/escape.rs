@@ -16,6 +16,12 @@ pub enum Escape {
     ///
     /// Regular expressions inside the quotes are not escaped, so that `a|b` can be given for `=~`.
     PromQl,
+    /// An InfluxQL statement: escaped inside quotes; outside only words and numbers are let in.
+    InfluxQl,
+    /// A language whose texts cannot be escaped: only words, numbers and `/` are let in.
+    Word,
+    /// A URL: escaped with `%`, but for what an authority is made of.
+    Url,
     /// A regular expression that shall match the value literally.
     Regex,
 }
@@ -55,7 +61,11 @@ impl Place {
 
     /// Moves over text of the template.
     pub(super) fn advance(&mut self, text: &str) {
-        if matches!(self.escape, Escape::None | Escape::Regex) {
+        let has_quotes = match self.escape {
+            Escape::None | Escape::Regex | Escape::Word | Escape::Url => false,
+            Escape::Shell | Escape::Json | Escape::PromQl | Escape::InfluxQl => true,
+        };
+        if !has_quotes {
             return;
         }
         for c in text.chars() {
@@ -75,7 +85,7 @@ impl Place {
         }
         match (self.escape, self.quotes()) {
             (Escape::Json, quotes) => self.step_json(c, quotes),
-            (Escape::PromQl, quotes) => self.step_promql(c, quotes),
+            (Escape::PromQl | Escape::InfluxQl, quotes) => self.step_promql(c, quotes),
             (_, quotes) => self.step_shell(c, quotes),
         }
     }
@@ -145,6 +155,12 @@ impl Place {
                 json(&Value::Text(text)).map(|quoted| quoted[1..quoted.len() - 1].to_owned())
             }
             (Escape::PromQl, quotes) => promql(&text, quotes),
+            // Two dashes begin a comment there.
+            (Escape::InfluxQl, Quotes::Bare) if text.contains("--") => Err(changes(&text)),
+            (Escape::InfluxQl, quotes) => promql(&text, quotes),
+            (Escape::Word, _) if is_word(&text, "/") => Ok(text),
+            (Escape::Word, _) => Err(changes(&text)),
+            (Escape::Url, _) => Ok(in_url(&text)),
         }
     }
 
@@ -200,16 +216,30 @@ fn promql(text: &str, quotes: Quotes) -> Result<String, String> {
             Err("a text with a backtick cannot stand between backticks (use double quotes)".into())
         }
         Quotes::Backtick => Ok(text.into()),
-        Quotes::Bare => {
-            let is_word = |c: char| c.is_ascii_alphanumeric() || "_:.+-".contains(c);
-            if !text.is_empty() && text.chars().all(is_word) {
-                return Ok(text.into());
-            }
-            Err(format!(
-                "{text:?} would change the query outside quotes (only words and numbers are let in)"
-            ))
+        Quotes::Bare if is_word(text, "") => Ok(text.into()),
+        Quotes::Bare => Err(changes(text)),
+    }
+}
+
+fn is_word(text: &str, also: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_:.+-".contains(c) || also.contains(c);
+    !text.is_empty() && text.chars().all(is_part)
+}
+
+fn changes(text: &str) -> String {
+    format!("{text:?} would change the query outside quotes (only words and numbers are let in)")
+}
+
+fn in_url(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
         }
     }
+    escaped
 }
 
 fn backslashed(text: &str, special: &[char]) -> String {

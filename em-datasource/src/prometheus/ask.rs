@@ -95,14 +95,14 @@ impl PrometheusDatasource {
             QueryMethod::Post => Content::Form(form),
             QueryMethod::Get => Content::Query(form),
         };
-        self.remote.ask(cx, path, &content).await
+        self.remote.ask(cx, path, content).await
     }
 
     /// The longest interval of all targets; none where the server does not tell.
     pub(super) async fn scrape_interval(&self, cx: &OpContext) -> Result<Option<Duration>, Fault> {
         let active = [("state", "active".to_owned())];
         let content = Content::Query(&active);
-        let reply = self.remote.ask(cx, "/api/v1/targets", &content).await?;
+        let reply = self.remote.ask(cx, "/api/v1/targets", content).await?;
         let told: Option<Told<Targets>> = serde_json::from_slice(&reply.body).ok();
         let targets = told.map(|told| told.data.active).unwrap_or_default();
         let intervals = targets
@@ -114,7 +114,7 @@ impl PrometheusDatasource {
     /// Its version, where it tells.
     pub(super) async fn version(&self, cx: &OpContext) -> Option<String> {
         let content = Content::Query(&[]);
-        let reply = self.remote.ask(cx, "/api/v1/status/buildinfo", &content);
+        let reply = self.remote.ask(cx, "/api/v1/status/buildinfo", content);
         let reply = reply.await.ok()?;
         let told: Told<BuildInfo> = serde_json::from_slice(&reply.body).ok()?;
         told.data.version.filter(|version| !version.is_empty())

@@ -13,7 +13,7 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::plan::{DatasourceSpec, Text, Tls};
 use em_core::port::{Clock, OpContext};
 use em_core::template::Escape;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, StatusCode, redirect};
 use tokio::sync::OnceCell;
 
@@ -43,6 +43,18 @@ pub(crate) enum Content<'a> {
     Query(&'a [(&'a str, String)]),
     /// Parameters as a form.
     Form(&'a [(&'a str, String)]),
+    /// A JSON text.
+    Json(&'a str),
+}
+
+/// One question to a server.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    /// What follows the server's own address.
+    pub(crate) path: &'a str,
+    pub(crate) content: Content<'a>,
+    /// Headers beside those of the file. Their values are secrets and never shown.
+    pub(crate) headers: &'a [(&'static str, String)],
 }
 
 /// What came back, whatever its status.
@@ -80,39 +92,57 @@ impl Remote {
         &self,
         cx: &OpContext,
         path: &str,
-        content: &Content<'_>,
+        content: Content<'_>,
     ) -> Result<Reply, Fault> {
-        let reply = self.ask_once(cx, path, content).await?;
+        let headers = &[];
+        let question = Question {
+            path,
+            content,
+            headers,
+        };
+        self.put(cx, &question).await
+    }
+
+    /// The same for a question with headers of its own.
+    pub(crate) async fn put(
+        &self,
+        cx: &OpContext,
+        question: &Question<'_>,
+    ) -> Result<Reply, Fault> {
+        let reply = self.ask_once(cx, question).await?;
         let is_renewed = reply.status == StatusCode::UNAUTHORIZED
             && match &self.credentials {
                 Some(credentials) => credentials.forget().await,
                 None => false,
             };
         if is_renewed {
-            return self.ask_once(cx, path, content).await;
+            return self.ask_once(cx, question).await;
         }
         Ok(reply)
     }
 
-    async fn ask_once(
-        &self,
-        cx: &OpContext,
-        path: &str,
-        content: &Content<'_>,
-    ) -> Result<Reply, Fault> {
+    async fn ask_once(&self, cx: &OpContext, question: &Question<'_>) -> Result<Reply, Fault> {
         let client = self
             .client
             .get_or_try_init(async || self.connected())
             .await?;
         let left = Duration::try_from(cx.deadline.duration_since(self.clock.now()));
         let limit = left.unwrap_or_default();
-        let url = format!("{}{path}", self.base);
-        let request = match content {
+        let url = format!("{}{}", self.base, question.path);
+        let request = match question.content {
             Content::Query(pairs) => client.request(Method::GET, url).query(pairs),
             Content::Form(pairs) => client.request(Method::POST, url).form(pairs),
+            Content::Json(text) => client
+                .request(Method::POST, url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(text.to_owned()),
         };
         let asked = async {
             let mut request = request.headers(self.own_headers()?);
+            for (name, value) in question.headers {
+                let (name, value) = header(name, value)?;
+                request = request.header(name, value);
+            }
             if let Some(credentials) = &self.credentials {
                 request = credentials.sign(request, client, self.clock()).await?;
             }

@@ -55,6 +55,7 @@ pub(crate) fn asked(kind: MetricKind, text: &str) -> Asked {
         text: text.to_owned(),
         kind,
         endpoint: None,
+        body: None,
     }
 }
 

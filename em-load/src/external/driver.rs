@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind, chain};
 use em_core::id::{MetricName, OpKey};
 use em_core::observe::Window;
-use em_core::plan::{DatasourceKind, ExternalLoad, LoadSpec, Metric};
+use em_core::plan::{DatasourceSpec, ExternalLoad, LoadSpec, Metric};
 use em_core::port::{
     Address, Asked, Clock, Datasource, LoadDriver, LoadPlan, LoadReport, LoadStatus, OpContext,
     Placeholders,
@@ -37,7 +37,7 @@ pub struct ExternalDriver {
 #[derive(Debug, Clone)]
 struct Counter {
     metric: Metric,
-    kind: DatasourceKind,
+    spec: DatasourceSpec,
     source: Arc<dyn Datasource>,
 }
 
@@ -71,22 +71,21 @@ const PERIOD: Duration = Duration::from_secs(5);
 const PATIENCE: f64 = 0.9;
 
 impl ExternalDriver {
-    /// Waits for the load that `metric` counts, a counter of this source. `every`: the time between
-    /// two looks; none: what the source wants.
+    /// Waits for the load that `metric` counts, a counter of this source, which is looked at as
+    /// often as `spec` says, or else as it wants.
     pub fn new(
         clock: Arc<dyn Clock>,
         metric: Metric,
-        kind: DatasourceKind,
+        spec: DatasourceSpec,
         source: Arc<dyn Datasource>,
-        every: Option<Duration>,
     ) -> Self {
         let own = source.sampling().map(|sampling| sampling.every);
         Self {
             clock,
-            period: every.or(own).unwrap_or(PERIOD),
+            period: spec.every.or(own).unwrap_or(PERIOD),
             counter: Counter {
                 metric,
-                kind,
+                spec,
                 source,
             },
             waits: Mutex::default(),
@@ -223,7 +222,7 @@ impl Counter {
             values: &plan.values,
             window: None,
         };
-        Asked::of(&self.metric, Some(&self.kind), &placeholders)
+        Asked::of(&self.metric, Some(&self.spec), &placeholders)
     }
 
     /// The newest point of each series together; none where there is no finite one.

@@ -156,6 +156,7 @@ fn source(
         text: text.to_owned(),
         kind: em_core::plan::MetricKind::Gauge,
         endpoint: None,
+        body: None,
     };
     let now = SystemClock.now();
     DatasourceScene {

@@ -227,6 +227,7 @@ fn asked(text: &str) -> Asked {
         text: text.to_owned(),
         kind: em_core::plan::MetricKind::Gauge,
         endpoint: Some("127.0.0.1:4711".to_owned()),
+        body: None,
     }
 }
 

@@ -140,7 +140,7 @@ async fn ask(
         window: Some(window),
     };
     let spec = plan.datasources.get(&metric.datasource);
-    let asked = Asked::of(metric, spec.map(|spec| &spec.kind), &known)?;
+    let asked = Asked::of(metric, spec, &known)?;
     let key = OpKey::Experiment {
         experiment: plan.name.clone(),
         seq: 0,

@@ -162,6 +162,7 @@ async fn validate(
         text,
         kind: metric.kind,
         endpoint: None,
+        body: None,
     };
     let cx = context(plan);
     let validation = in_time(plan, source.validate(&cx, &asked)).await?;

@@ -27,5 +27,5 @@ pub(super) fn asked(
         values: job.values.as_deref().unwrap_or(&none),
         window,
     };
-    Asked::of(metric, source.map(|source| &source.kind), &placeholders)
+    Asked::of(metric, source, &placeholders)
 }

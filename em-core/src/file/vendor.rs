@@ -1,0 +1,191 @@
+//! Sources of metrics with a wire format of their own.
+
+use std::collections::BTreeMap;
+
+use super::access;
+use super::datasource::page_url;
+use super::process::optional;
+use super::reader::{Keys, Reader};
+use super::scene::{Place, Scene};
+use crate::plan::{
+    DatadogApi, DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, JsonTime,
+    QueryMethod, SecretRef,
+};
+use crate::read::TimeFormat;
+use crate::read::json_path::JsonPath;
+
+/// Keys of `datadog`.
+pub(super) const DATADOG_KEYS: [&str; 8] = [
+    "kind",
+    "site",
+    "url",
+    "api_key",
+    "application_key",
+    "api",
+    "headers",
+    "tls",
+];
+/// Keys of `instana`.
+pub(super) const INSTANA_KEYS: [&str; 5] = ["kind", "url", "token", "headers", "tls"];
+/// Keys of `influxdb`.
+pub(super) const INFLUXDB_KEYS: [&str; 7] = [
+    "kind",
+    "url",
+    "database",
+    "retention_policy",
+    "headers",
+    "auth",
+    "tls",
+];
+/// Keys of `graphite`.
+pub(super) const GRAPHITE_KEYS: [&str; 5] = ["kind", "url", "headers", "auth", "tls"];
+/// Keys of `json`.
+pub(super) const JSON_KEYS: [&str; 10] = [
+    "kind", "url", "method", "body", "time", "labels", "headers", "every", "auth", "tls",
+];
+/// Keys of `time` of `json`.
+pub(super) const JSON_TIME_KEYS: [&str; 2] = ["path", "format"];
+
+/// Where Datadog answers.
+const SITES: [&str; 9] = [
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+];
+
+pub(super) fn datadog<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<DatadogSpec> {
+    let url = optional(keys, "url", access::server_url);
+    let site = optional(keys, "site", |reader| {
+        reader.one_of(&SITES.map(|site| (site, site)))
+    });
+    if let (Some(site), true) = (keys.get("site"), keys.has("url")) {
+        site.refuse_with("there are a site and a url", "give one of them");
+        return None;
+    }
+    let api_key = secret_of(keys, "api_key", scene);
+    let application_key = secret_of(keys, "application_key", scene);
+    let api = optional(keys, "api", |reader| {
+        reader.one_of(&[("v1", DatadogApi::V1), ("v2", DatadogApi::V2)])
+    });
+    let site = site?.unwrap_or(SITES[0]);
+    Some(DatadogSpec {
+        url: url?.unwrap_or_else(|| format!("https://api.{site}")),
+        api_key: api_key?,
+        application_key: application_key?,
+        api: api?.unwrap_or_default(),
+    })
+}
+
+pub(super) fn instana<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<InstanaSpec> {
+    let url = url(keys);
+    let token = secret_of(keys, "token", scene);
+    Some(InstanaSpec {
+        url: url?,
+        token: token?,
+    })
+}
+
+pub(super) fn influxdb(keys: &Keys<'_>) -> Option<InfluxDbSpec> {
+    let url = url(keys);
+    let database = keys.required("database").and_then(|reader| reader.word());
+    let retention_policy = optional(keys, "retention_policy", Reader::word);
+    Some(InfluxDbSpec {
+        url: url?,
+        database: database?,
+        retention_policy: retention_policy?,
+    })
+}
+
+pub(super) fn graphite(keys: &Keys<'_>) -> Option<GraphiteSpec> {
+    url(keys).map(|url| GraphiteSpec { url })
+}
+
+pub(super) fn json<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<JsonSpec> {
+    let url = keys.required("url");
+    let url = url.and_then(|reader| page_url(&reader, scene));
+    let method = optional(keys, "method", |reader| {
+        reader.one_of(&[("get", QueryMethod::Get), ("post", QueryMethod::Post)])
+    });
+    let body = optional(keys, "body", |reader| {
+        let text = reader.json_or_text()?;
+        scene.template_of(reader, &text, Place::Query)
+    });
+    let time = optional(keys, "time", json_time);
+    let labels = optional(keys, "labels", |reader| {
+        let labels = reader.any_map()?.into_iter();
+        labels
+            .map(|(name, path)| Some((name.to_owned(), json_path(&path)?)))
+            .collect::<Option<BTreeMap<_, _>>>()
+    });
+    let (method, body) = (method?, body?);
+    let is_sent = body.is_some();
+    if let (Some(QueryMethod::Get), Some(reader)) = (method, keys.get("body")) {
+        reader.refuse_with("nothing is sent with method get", "write method: post");
+        return None;
+    }
+    let usual = if is_sent {
+        QueryMethod::Post
+    } else {
+        QueryMethod::Get
+    };
+    let (url, time) = (url?, time?);
+    let mut templates = std::iter::once(&url).chain(&body);
+    let is_of_window = |name: &str| name.starts_with("start") || name.starts_with("end");
+    if time.is_none() && templates.any(|template| template.names().any(is_of_window)) {
+        keys.reader.refuse_with(
+            "a document about a window tells when its values were",
+            "give time: {path: JSONPATH, format: s}",
+        );
+        return None;
+    }
+    Some(JsonSpec {
+        method: method.unwrap_or(usual),
+        url,
+        body,
+        time,
+        labels: labels?.unwrap_or_default(),
+    })
+}
+
+fn json_time(reader: &Reader<'_>) -> Option<JsonTime> {
+    let keys = reader.keys(&JSON_TIME_KEYS, &[])?;
+    let path = keys.required("path").and_then(|reader| json_path(&reader));
+    let format = keys.required_as("format", "one of s, ms, us, ns, rfc3339");
+    let format = format.and_then(|reader| {
+        reader.one_of(&[
+            ("s", TimeFormat::Seconds),
+            ("ms", TimeFormat::Milliseconds),
+            ("us", TimeFormat::Microseconds),
+            ("ns", TimeFormat::Nanoseconds),
+            ("rfc3339", TimeFormat::Rfc3339),
+        ])
+    });
+    Some(JsonTime {
+        path: path?,
+        format: format?,
+    })
+}
+
+/// A JSON path that can be read.
+pub(super) fn json_path(reader: &Reader<'_>) -> Option<String> {
+    let text = reader.text()?;
+    let parsed = text.parse::<JsonPath>();
+    parsed.map_err(|error| reader.refuse(error)).ok()?;
+    Some(text.to_owned())
+}
+
+fn url(keys: &Keys<'_>) -> Option<String> {
+    keys.required("url")
+        .and_then(|reader| access::server_url(&reader))
+}
+
+fn secret_of<'a>(keys: &Keys<'a>, name: &str, scene: &Scene<'a>) -> Option<SecretRef> {
+    keys.required(name)
+        .and_then(|reader| access::reference(&reader, name, scene))
+}

@@ -1,0 +1,3 @@
+//! Sources that only their vendors run: local servers answer in the shapes that were recorded of them.
+
+mod asking;
