@@ -97,6 +97,10 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Questions it took.
     pub tries: u32,
+    /// Time from one point to the next, where the source keeps or was asked for such a distance.
+    pub step: Option<Duration>,
+    /// The status of the last answer, where the source speaks HTTP.
+    pub status: Option<u16>,
 }
 
 impl Answer {
@@ -108,6 +112,8 @@ impl Answer {
             window,
             warnings: Vec::new(),
             tries: 1,
+            step: None,
+            status: None,
         }
     }
 

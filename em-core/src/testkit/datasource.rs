@@ -65,6 +65,8 @@ fn answer(points: Vec<Point>, window: Window) -> Answer {
         window,
         warnings: Vec::new(),
         tries: 1,
+        step: None,
+        status: None,
     }
 }
 

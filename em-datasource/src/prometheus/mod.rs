@@ -199,6 +199,8 @@ impl Datasource for PrometheusDatasource {
             window,
             warnings: judged.warnings,
             tries: cx.attempt,
+            step: None,
+            status: None,
         })
     }
 

@@ -219,6 +219,8 @@ impl Datasource for ScrapeDatasource {
             },
             warnings: warnings.into_iter().collect(),
             tries: 1,
+            step: None,
+            status: None,
         })
     }
 }

@@ -204,6 +204,8 @@ impl Datasource for CommandDatasource {
             },
             warnings: Vec::new(),
             tries: 1,
+            step: None,
+            status: None,
         })
     }
 }

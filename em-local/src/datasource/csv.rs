@@ -129,6 +129,8 @@ impl Datasource for CsvDatasource {
             window,
             warnings: Vec::new(),
             tries: 1,
+            step: None,
+            status: None,
         })
     }
 }
