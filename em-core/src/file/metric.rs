@@ -243,6 +243,13 @@ pub(super) fn check(
             continue;
         };
         check_query(metric, reader, &source.kind);
+        if source.every.is_none() && metric.query.text.names().any(|name| name == "step") {
+            let place = reader.peek("query").unwrap_or_else(|| reader.clone());
+            place.refuse_with(
+                "{{step}} is the time between two samples, and nobody says how long that is",
+                format!("give it at datasource {}: every: 15s", metric.datasource),
+            );
+        }
         if matches!(source.kind, DatasourceKind::Csv { time: None, .. })
             && metric.kind == MetricKind::Counter
         {
