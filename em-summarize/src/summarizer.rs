@@ -54,6 +54,7 @@ impl Summarizer for BuiltIn {
                 Pooled::Counter { .. } | Pooled::Histogram { .. } | Pooled::Buckets { .. } => 0,
             },
             problems: Vec::new(),
+            origin: None,
         };
         for statistic in wanted {
             match estimate(&pooled, statistic, seen.replication) {

@@ -5,6 +5,7 @@
 
 mod collected;
 mod history;
+mod origin;
 mod statistic;
 mod summary;
 
@@ -21,6 +22,7 @@ pub use history::{
     Block, Comparison, ConstraintHistory, ConstraintState, ConstraintVerdict, Enough, History,
     Judgement, Quantity, TrialLevel, Verdict, VerdictKind,
 };
+pub use origin::Origin;
 pub use statistic::{Statistic, StatisticError};
 pub use summary::{Estimate, Interval, MetricSummary, Replication, Summary};
 

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Statistic, Window};
+use super::{Origin, Statistic, Window};
 use crate::id::MetricName;
 use crate::value::Unit;
 
@@ -33,6 +33,9 @@ pub struct MetricSummary {
     /// Why something is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// How the values were come by; none for those of the load, and for what is pooled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<Origin>>,
 }
 
 impl MetricSummary {
@@ -46,6 +49,7 @@ impl MetricSummary {
             resets: 0,
             non_finite: 0,
             problems: vec![why.into()],
+            origin: None,
         }
     }
 

@@ -67,7 +67,11 @@ impl PrometheusDatasource {
         ];
         let form = self.form(query, bounds);
         let reply = self.send(cx, "/api/v1/query_range", &form).await?;
-        judge(self.remote.shown(), &reply, self.spec.allow_partial)
+        let judged = judge(self.remote.shown(), &reply, self.spec.allow_partial)?;
+        Ok(Judged {
+            step: Some(Duration::from_millis(step.unsigned_abs())),
+            ..judged
+        })
     }
 
     fn form<'a>(&'a self, query: &str, more: Vec<(&'a str, String)>) -> Vec<(&'a str, String)> {

@@ -1,5 +1,7 @@
 //! Whether an answer counts, and what it means where it does not.
 
+use std::time::Duration;
+
 use em_core::fault::{Fault, FaultKind};
 use em_core::port::Series;
 
@@ -13,6 +15,9 @@ pub(super) struct Judged {
     pub(super) series: Vec<Series>,
     pub(super) text: Option<String>,
     pub(super) warnings: Vec<String>,
+    pub(super) status: u16,
+    /// What a range query was asked for.
+    pub(super) step: Option<Duration>,
 }
 
 /// Reads an answer of the query API.
@@ -59,6 +64,8 @@ pub(super) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<
             .chain(about_data)
             .chain(infos)
             .collect(),
+        status: reply.status.as_u16(),
+        step: None,
     })
 }
 

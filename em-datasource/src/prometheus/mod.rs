@@ -199,8 +199,8 @@ impl Datasource for PrometheusDatasource {
             window,
             warnings: judged.warnings,
             tries: cx.attempt,
-            step: None,
-            status: None,
+            step: judged.step,
+            status: Some(judged.status),
         })
     }
 

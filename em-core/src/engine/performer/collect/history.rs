@@ -1,11 +1,13 @@
 //! Sources with history: asked once the windows are known.
 
+use tokio::time::Instant;
+
 use super::asked::asked;
 use super::collector::Collector;
 use crate::engine::blame::Patience;
 use crate::engine::caller::{between, later};
 use crate::fault::Fault;
-use crate::observe::Window;
+use crate::observe::{Origin, Window};
 use crate::plan::{Lag, Metric};
 use crate::port::Series;
 
@@ -34,12 +36,16 @@ pub(super) async fn query(
         timeout: metric.timeout,
         retries: metric.attempts.saturating_sub(1),
     };
-    let answer = iteration
+    let (took, answer) = iteration
         .caller
         .call("query a metric", patience, |cx| async move {
-            source.query(&cx, asked, window).await
+            let began = Instant::now();
+            let answer = source.query(&cx, asked, window).await?;
+            Ok((began.elapsed(), answer))
         })
         .await?;
+    let origin = Origin::of(&metric.datasource, &asked.text, window, &answer, took);
+    collector.series.note(&metric.name, origin);
     let warnings = answer.warnings.into_iter();
     let warnings = warnings.map(|warning| format!("metric {}: {warning}", metric.name));
     collector.warnings.extend(warnings);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::asked::asked;
 use crate::engine::blame::Patience;
@@ -13,9 +14,9 @@ use crate::engine::performer::iteration::IterationPerformer;
 use crate::fault::Fault;
 use crate::id::{DatasourceName, MetricName};
 use crate::machine::Running;
-use crate::observe::Window;
+use crate::observe::{Origin, Window};
 use crate::plan::{DatasourceKind, During, Metric, Plan};
-use crate::port::{Answer, Datasource, Labels, Point, Series};
+use crate::port::{Answer, Datasource, Series};
 
 /// How often the target is asked for what it knows of itself, at the least.
 const USAGE_EVERY: Duration = Duration::from_secs(1);
@@ -27,12 +28,26 @@ const LOOKS_PER_CYCLE: u32 = 4;
 pub(super) struct SeriesStore {
     all: BTreeMap<MetricName, Vec<Series>>,
     fresh: Vec<(MetricName, Series)>,
+    origins: BTreeMap<MetricName, Origin>,
 }
 
 impl SeriesStore {
     /// The series of a metric.
     pub(super) fn of(&self, metric: &MetricName) -> &[Series] {
         self.all.get(metric).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// How the values of a metric were come by so far.
+    pub(super) fn origin(&self, metric: &MetricName) -> Option<&Origin> {
+        self.origins.get(metric)
+    }
+
+    /// Remembers how an answer was come by.
+    pub(super) fn note(&mut self, metric: &MetricName, origin: Origin) {
+        match self.origins.get_mut(metric) {
+            Some(known) => known.join(origin),
+            None => drop(self.origins.insert(metric.clone(), origin)),
+        }
     }
 
     /// Adds points to the series with their labels. Points already known are not added twice.
@@ -223,8 +238,9 @@ impl<'a> Sampler<'a> {
             Source::Port(source) => {
                 for metric in metrics {
                     match one_look(source, iteration, running, metric).await {
-                        Ok(answer) => {
+                        Ok((origin, answer)) => {
                             answered = true;
+                            series.note(&metric.name, origin);
                             let of_metric = |one| format!("metric {}: {one}", metric.name);
                             warnings.extend(answer.warnings.into_iter().map(of_metric));
                             series.add(&metric.name, answer.series);
@@ -254,6 +270,7 @@ impl<'a> Sampler<'a> {
             timeout: iteration.session.plan.timeouts.call,
             retries: 0,
         };
+        let began = Instant::now();
         let usage = iteration
             .caller
             .call("read what the target uses", patience, |cx| async move {
@@ -270,9 +287,11 @@ impl<'a> Sampler<'a> {
                 warnings.push(format!("the target knows no {query} (it knows {known})"));
                 continue;
             };
-            let points = vec![Point { at, value: *value }];
-            let labels = Labels::new();
-            series.add(&metric.name, vec![Series { labels, points }]);
+            let answer = Answer::look(at, *value);
+            let (source, window) = (&metric.datasource, answer.window);
+            let origin = Origin::of(source, query, window, &answer, began.elapsed());
+            series.note(&metric.name, origin);
+            series.add(&metric.name, answer.series);
         }
         Ok(warnings)
     }
@@ -283,16 +302,21 @@ async fn one_look(
     iteration: &IterationPerformer,
     running: &Running,
     metric: &Metric,
-) -> Result<Answer, Fault> {
+) -> Result<(Origin, Answer), Fault> {
     let asked = &asked(iteration, running, metric, None)?;
     let patience = Patience {
         timeout: metric.timeout,
         retries: 0,
     };
-    iteration
+    let (took, answer) = iteration
         .caller
         .call("sample a metric", patience, |cx| async move {
-            source.sample(&cx, asked).await
+            let began = Instant::now();
+            let answer = source.sample(&cx, asked).await?;
+            Ok((began.elapsed(), answer))
         })
-        .await
+        .await?;
+    let source = &metric.datasource;
+    let origin = Origin::of(source, &asked.text, answer.window, &answer, took);
+    Ok((origin, answer))
 }

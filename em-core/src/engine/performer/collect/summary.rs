@@ -27,7 +27,7 @@ pub(super) async fn summarize(
     }
     let plan = Arc::clone(&collector.iteration.session.plan);
     for metric in &plan.metrics {
-        let one = match observe(collector, &plan, metric, &kept).await {
+        let mut one = match observe(collector, &plan, metric, &kept).await {
             Ok(seen) => statistics(collector, metric, seen),
             Err(why) if metric.required => {
                 let message = format!("metric {}: {why}", metric.name);
@@ -35,6 +35,7 @@ pub(super) async fn summarize(
             }
             Err(why) => MetricSummary::missing(metric.unit.clone(), why),
         };
+        one.origin = collector.series.origin(&metric.name).cloned().map(Box::new);
         summary.insert(metric.name.clone(), one);
     }
     Ok(summary)
