@@ -7,9 +7,11 @@
 mod bucketed;
 mod http;
 mod prometheus;
+mod push;
 mod remote;
 mod scrape;
 mod selector;
 
 pub use prometheus::PrometheusDatasource;
+pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
 pub use scrape::ScrapeDatasource;

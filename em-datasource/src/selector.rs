@@ -83,6 +83,20 @@ impl Selector {
         self.matchers.iter().any(|matcher| matcher.label == label)
     }
 
+    /// Whether it means a series with these labels, its name among them; of a histogram its parts,
+    /// too.
+    pub(crate) fn means(&self, labels: &Labels) -> bool {
+        let name = labels.get("__name__").map_or("", String::as_str);
+        let rest = |stem: &str| name.strip_prefix(stem).map(str::to_owned);
+        let stem = self.name.strip_suffix("_bucket").unwrap_or(&self.name);
+        // One bucket by its bound is a counter like any other.
+        let is_whole = !self.names("le");
+        let is_part =
+            is_whole && rest(stem).is_some_and(|part| ["_bucket", "_sum"].contains(&part.as_str()));
+        let is_meant = name == self.name || is_part;
+        is_meant && self.matchers.iter().all(|matcher| matcher.accepts(labels))
+    }
+
     /// Whether a sample's labels are as they must be; its name is another matter.
     pub(crate) fn accepts(&self, sample: &ReadSample) -> bool {
         self.matchers

@@ -11,7 +11,7 @@ use em_core::plan::{
     DatasourceKind, DatasourceSpec, ExternalLoad, LoadSpec, Plan, Suggester, TargetSpec,
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
-use em_datasource::{PrometheusDatasource, ScrapeDatasource};
+use em_datasource::{PrometheusDatasource, PushDatasource, ScrapeDatasource};
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
 use em_local::command::CommandTarget;
@@ -164,6 +164,7 @@ fn datasource(
             prometheus,
             spec,
         ))),
+        DatasourceKind::Push => Some(Arc::new(PushDatasource::new(clock()))),
         DatasourceKind::Custom { name } => bail!("there is no datasource kind {name}"),
         _ => bail!("a datasource is of a kind that is not supported yet"),
     })

@@ -1,9 +1,9 @@
 //! A whole experiment whose numbers come from a real Prometheus, and `em query` over the same file.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
+
+use em_tests::prometheus::Prometheus;
 
 use serde_json::Value;
 
@@ -32,52 +32,15 @@ global: { scrape_interval: 500ms }
 scrape_configs: [{ job_name: demo, file_sd_configs: [{ files: [targets.json] }] }]
 ";
 
-struct Server(Child, String);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn prometheus(folder: &Path) -> Server {
-    std::fs::write(folder.join("prometheus.yml"), CONFIG).unwrap();
-    let mut child = Command::new("prometheus")
-        .current_dir(folder)
-        .args(["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"])
-        .arg("--web.listen-address=127.0.0.1:0")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("prometheus is installed (tests/run datasources installs it)");
-    let mut said = BufReader::new(child.stderr.take().unwrap());
-    let port = loop {
-        let mut line = String::new();
-        assert!(said.read_line(&mut line).unwrap() > 0, "prometheus ended");
-        if line.contains("Listening on") {
-            break line
-                .trim()
-                .rsplit(':')
-                .next()
-                .unwrap()
-                .trim_matches('"')
-                .to_owned();
-        }
-    };
-    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-    Server(child, format!("http://127.0.0.1:{port}"))
-}
-
 #[test]
 #[ignore = "needs prometheus: tests/run datasources"]
 fn what_prometheus_scraped_agrees_with_what_the_load_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let server = prometheus(folder.path());
+    let server = Prometheus::start(folder.path(), CONFIG).unwrap();
     let path = folder.path().join("file.yaml");
     let file = FILE
         .replace("FOLDER", &folder.path().display().to_string())
-        .replace("URL", &server.1);
+        .replace("URL", &server.url);
     std::fs::write(&path, file).unwrap();
     let em = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_em"))
@@ -121,6 +84,17 @@ fn what_prometheus_scraped_agrees_with_what_the_load_counts() {
     let ratio = estimate("quantile", "value") / estimate("duration", "median");
     assert!((0.5..2.0).contains(&ratio), "{ratio}");
     assert!(estimate("busy", "mean") >= 0.0);
+    // Each tells how its values were come by.
+    for metric in ["requests", "duration", "busy", "quantile"] {
+        let origin = &seen[metric]["origin"];
+        assert_eq!(origin["datasource"], "prom", "{origin}");
+        assert_eq!(origin["status"], 200, "{origin}");
+        let query = origin["query"].as_str().unwrap();
+        assert!(query.contains("demo_") && !query.contains("{{"), "{query}");
+        assert!(origin["points"].as_u64() > Some(0), "{origin}");
+        assert!(origin["took_s"].as_f64() > Some(0.0), "{origin}");
+    }
+    assert_eq!(seen["busy"]["origin"]["step_s"], 0.5);
 
     // Nobody ever answered there.
     let asked = em(&["query", "--window", "10s", "--address", "127.0.0.1:1"]);

@@ -275,19 +275,21 @@ pub(super) fn check(
 fn check_query(metric: &Metric, reader: &Reader<'_>, source: &DatasourceKind) {
     let place = |key: &str| reader.peek(key).unwrap_or_else(|| reader.clone());
     let query = place("query");
-    match source {
-        DatasourceKind::Datadog(_) => {}
-        DatasourceKind::Instana(_) if metric.query.text.text().trim_start().starts_with('{') => {}
-        DatasourceKind::Instana(_) => query.refuse_with(
-            "what Instana is asked is a JSON object",
-            "give the body of the request without timeFrame, such as {plugin: host, query: \"entity.zone:test\", metrics: [cpu.user]}",
-        ),
-        _ if query.map_if_any().is_some() => {
-            query.refuse("the query of this source is a text, not a map");
+    let is_map = query.map_if_any().is_some();
+    if matches!(source, DatasourceKind::Instana(_)) {
+        if !metric.query.text.text().trim_start().starts_with('{') {
+            query.refuse_with(
+                "what Instana is asked is a JSON object",
+                "give the body of the request without timeFrame, such as {plugin: host, query: \"entity.zone:test\", metrics: [cpu.user]}",
+            );
         }
-        DatasourceKind::Command { output, .. } => check_output(metric, reader, output),
-        DatasourceKind::Json(_) => drop(super::vendor::json_path(&query)),
-        _ => {}
+    } else if is_map && !matches!(source, DatasourceKind::Datadog(_)) {
+        query.refuse("the query of this source is a text, not a map");
+    } else if let DatasourceKind::Command { output, .. } = source {
+        check_output(metric, reader, output);
+    } else if matches!(source, DatasourceKind::Json(_)) {
+        // Reports itself what is wrong with it.
+        super::vendor::json_path(&query);
     }
     let has_buckets = !matches!(
         source,

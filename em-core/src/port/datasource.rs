@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Asked, OpContext};
 use crate::fault::Fault;
 use crate::observe::Window;
+use crate::plan::Secret;
 
 /// A source of metric data.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
@@ -31,6 +32,13 @@ pub trait Datasource: Debug + Send + Sync + 'static {
 
     /// Labelled series over a window, as they are.
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault>;
+
+    /// Variables that a workload needs in order to report to this source, for the iteration of
+    /// `cx`. Twice under one key answers the same. The default has none: the source asks itself.
+    async fn environment(&self, cx: &OpContext) -> Result<BTreeMap<String, Secret>, Fault> {
+        let _ = cx;
+        Ok(BTreeMap::new())
+    }
 
     /// How long after the end of a window its samples are complete. The default has no delay.
     async fn lag(&self, cx: &OpContext, asked: &Asked) -> Duration {

@@ -14,7 +14,7 @@ use crate::configuration::Configuration;
 use crate::fault::{Fault, FaultKind};
 use crate::id::{Epoch, OpKey, SlotId, TunableName};
 use crate::journal::Blame;
-use crate::plan::Plan;
+use crate::plan::{Plan, Secret};
 use crate::value::Value;
 
 /// The system under test.
@@ -194,6 +194,9 @@ pub struct DeployPlan {
     pub values: Arc<BTreeMap<TunableName, Value>>,
     /// How to put the slot back; some targets deploy relative to it.
     pub undo: Arc<Undo>,
+    /// Variables that datasources want the workload to have, so that it can report to them. A
+    /// target whose deployments have no environment leaves them out.
+    pub environment: BTreeMap<String, Secret>,
 }
 
 impl DeployPlan {
@@ -211,6 +214,16 @@ impl DeployPlan {
             configuration,
             values,
             undo,
+            environment: BTreeMap::new(),
+        }
+    }
+
+    /// The same with these variables for the workload.
+    #[must_use]
+    pub fn with_environment(self, environment: BTreeMap<String, Secret>) -> Self {
+        Self {
+            environment,
+            ..self
         }
     }
 

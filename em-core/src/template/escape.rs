@@ -231,15 +231,14 @@ fn changes(text: &str) -> String {
 }
 
 fn in_url(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    let escaped = |byte: u8| {
         if byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte) {
-            escaped.push(char::from(byte));
+            char::from(byte).to_string()
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            format!("%{byte:02X}")
         }
-    }
-    escaped
+    };
+    text.bytes().map(escaped).collect()
 }
 
 fn backslashed(text: &str, special: &[char]) -> String {

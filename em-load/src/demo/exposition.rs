@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Upper bounds of the latency buckets, in milliseconds.
-const BOUNDS_MS: [u32; 14] = [25, 40, 45, 50, 55, 60, 65, 70, 80, 90, 100, 150, 250, 1000];
+pub const BOUNDS_MS: [u32; 14] = [25, 40, 45, 50, 55, 60, 65, 70, 80, 90, 100, 150, 250, 1000];
 
 /// Counters since the start.
 #[derive(Debug, Default)]

@@ -14,4 +14,5 @@ mod exposition;
 pub mod model;
 mod service;
 
+pub use exposition::BOUNDS_MS;
 pub use service::{Demo, DemoOptions, serve};

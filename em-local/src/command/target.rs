@@ -68,7 +68,9 @@ impl CommandTarget {
             ..Places::default()
         };
         let lookup = |name: &str| fill::lookup(&places, &plan.values, name);
-        let (env, _) = fill::environment("target.env", &spec.env, &lookup)?;
+        let (mut env, _) = fill::environment("target.env", &spec.env, &lookup)?;
+        let reports = plan.environment.iter();
+        env.extend(reports.map(|(name, value)| (name.clone(), value.expose().to_owned())));
         let call = Call {
             command: fill::command("target", command, &places.base, &lookup)?,
             env: env.into_iter().collect(),

@@ -59,7 +59,11 @@ impl Site<'_> {
         ports: &BTreeMap<String, u16>,
     ) -> Result<Deployment, ProcessError> {
         let places = self.places(ports, work);
-        let rendered = render(&self.plan.plan, self.spec, &self.plan.values, &places)?;
+        let mut rendered = render(&self.plan.plan, self.spec, &self.plan.values, &places)?;
+        for (name, value) in &self.plan.environment {
+            rendered.env.insert(name.clone(), value.expose().to_owned());
+            rendered.secret.push(name.clone());
+        }
         let account = self.spec.user.as_deref().map(Account::find).transpose()?;
         let stop = (self.spec.stop.signal.parse()?, self.spec.stop.grace);
         let folder = self.make_folder(work, &rendered, account.clone()).await?;

@@ -1,5 +1,6 @@
 //! One iteration: deployed, verified, loaded, measured, withdrawn.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -17,6 +18,7 @@ use crate::fault::Fault;
 use crate::id::OpKey;
 use crate::journal::{Blame, Failure, Stage};
 use crate::machine::{IterationEvent, IterationState};
+use crate::plan::Secret;
 use crate::port::DeployPlan;
 
 /// Runs one iteration.
@@ -58,7 +60,12 @@ impl IterationPerformer {
 
     async fn deploy(&self) -> Result<IterationEvent, Failure> {
         let Session { ports, plan, .. } = &*self.session;
-        let deploy_plan = &self.deploy_plan()?;
+        let environment = self.environment().await;
+        let environment = environment.map_err(|fault| {
+            let why = fault.chain();
+            failed(Stage::Deploy, Blame::Datasource, why)
+        })?;
+        let deploy_plan = &self.deploy_plan()?.with_environment(environment);
         let patience = Patience::with(plan, Blame::Cluster, plan.timeouts.deploy);
         let deployed = self
             .caller
@@ -68,6 +75,24 @@ impl IterationPerformer {
             .await;
         deployed.map_err(|fault| failure(Stage::Deploy, &fault))?;
         Ok(IterationEvent::Deployed)
+    }
+
+    /// What the workload has to know to report to its datasources.
+    async fn environment(&self) -> Result<BTreeMap<String, Secret>, Fault> {
+        let Session { ports, plan, .. } = &*self.session;
+        let mut environment = BTreeMap::new();
+        for source in ports.datasources.values() {
+            let variables = self
+                .caller
+                .call(
+                    "prepare for reports",
+                    Patience::look(plan),
+                    |cx| async move { source.environment(&cx).await },
+                )
+                .await?;
+            environment.extend(variables);
+        }
+        Ok(environment)
     }
 
     async fn verify(&self) -> Result<IterationEvent, Failure> {

@@ -3,7 +3,10 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::{aa, crash, dead_time, kill9, overhead, quickstart, raw_size, suites, two_managers};
+use crate::{
+    aa, crash, dead_time, kill9, overhead, prom_quickstart, quickstart, raw_size, suites,
+    two_managers,
+};
 
 /// One figure.
 #[derive(Debug)]
@@ -109,6 +112,13 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: ">= 80 files, every message exact",
         kind: Kind::Counting,
         measure: suites::bad_input,
+    },
+    Figure {
+        name: "prom-quickstart",
+        what: "the quickstart's service judged by what a real Prometheus scraped, over seeds",
+        goal: "the same winner each time, p50, p95, p99 within one bucket of the driver's own",
+        kind: Kind::Timing,
+        measure: prom_quickstart::measure,
     },
     Figure {
         name: "prom-real",

@@ -15,6 +15,7 @@ mod machine;
 mod nginx;
 mod overhead;
 mod paper;
+mod prom_quickstart;
 mod quickstart;
 mod raw_size;
 mod remains;

@@ -88,7 +88,7 @@ impl Seen {
 }
 
 /// Whether it is the configuration that is best by construction.
-fn is_known_best(configuration: &Configuration) -> bool {
+pub(crate) fn is_known_best(configuration: &Configuration) -> bool {
     let cache = match Setting::BEST.cache {
         Cache::Lru => "lru",
         Cache::None => "none",
