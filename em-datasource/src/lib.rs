@@ -11,6 +11,7 @@ mod push;
 mod remote;
 mod scrape;
 mod selector;
+pub mod wire;
 
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};

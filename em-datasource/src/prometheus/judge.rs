@@ -10,18 +10,18 @@ use crate::remote::{Reply, fault_of_status};
 
 /// Series of an answer that counts, and what the server warns of.
 #[derive(Debug)]
-pub(super) struct Judged {
-    pub(super) result_type: String,
-    pub(super) series: Vec<Series>,
-    pub(super) text: Option<String>,
-    pub(super) warnings: Vec<String>,
-    pub(super) status: u16,
+pub(crate) struct Judged {
+    pub(crate) result_type: String,
+    pub(crate) series: Vec<Series>,
+    pub(crate) text: Option<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) status: u16,
     /// What a range query was asked for.
-    pub(super) step: Option<Duration>,
+    pub(crate) step: Option<Duration>,
 }
 
 /// Reads an answer of the query API.
-pub(super) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<Judged, Fault> {
+pub(crate) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<Judged, Fault> {
     let read: Result<Envelope<'_>, _> = serde_json::from_slice(&reply.body);
     let envelope = match read {
         Ok(envelope) => envelope,

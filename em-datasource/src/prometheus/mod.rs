@@ -29,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
 use self::judge::Judged;
+pub(crate) use self::judge::judge;
 use crate::remote::Remote;
 use crate::selector::is_selector;
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, kill9, overhead, prom_quickstart, quickstart, raw_size, suites,
+    aa, crash, dead_time, decode, kill9, overhead, prom_quickstart, quickstart, raw_size, suites,
     two_managers,
 };
 
@@ -133,6 +133,20 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "all pass",
         kind: Kind::Counting,
         measure: suites::prom_golden,
+    },
+    Figure {
+        name: "decode",
+        what: "an answer of a million points becomes observations",
+        goal: "<= 1.3 x the time of serde_json, <= 2 x the body of memory, <= 1/5 of Python",
+        kind: Kind::Timing,
+        measure: decode::measure,
+    },
+    Figure {
+        name: "vendors",
+        what: "sources that only their vendors run, against recorded shapes of their answers",
+        goal: "all pass",
+        kind: Kind::Counting,
+        measure: suites::vendors,
     },
     Figure {
         name: "walls",

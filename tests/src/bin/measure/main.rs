@@ -8,6 +8,7 @@ mod aa;
 mod bench;
 mod crash;
 mod dead_time;
+mod decode;
 mod em;
 mod figure;
 mod kill9;

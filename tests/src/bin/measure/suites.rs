@@ -59,6 +59,15 @@ pub(crate) fn prom_golden(bench: &mut Bench) -> Result<Measured> {
     real_servers(bench, &["golden::"])
 }
 
+/// Sources of vendors against local servers.
+pub(crate) fn vendors(bench: &mut Bench) -> Result<Measured> {
+    let seen = run(bench, &["-p", "em-datasource", "--test", "vendors"])?;
+    Ok(Measured {
+        value: format!("{} tests passed, {} failed", seen.passed, seen.failed),
+        is_met: seen.failed == 0 && seen.passed > 0,
+    })
+}
+
 fn real_servers(bench: &mut Bench, filter: &[&str]) -> Result<Measured> {
     for program in ["prometheus", "victoria-metrics"] {
         let asked = Command::new(program).arg("--version").output();
