@@ -6,10 +6,12 @@
 
 mod bucketed;
 mod http;
+mod instana;
 mod prometheus;
 mod remote;
 mod scrape;
 mod selector;
 
+pub use instana::InstanaDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use scrape::ScrapeDatasource;
