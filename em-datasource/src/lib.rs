@@ -6,6 +6,7 @@
 
 mod bucketed;
 mod http;
+mod instana;
 mod prometheus;
 mod push;
 mod remote;
@@ -13,6 +14,7 @@ mod scrape;
 mod selector;
 pub mod wire;
 
+pub use instana::InstanaDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
 pub use scrape::ScrapeDatasource;

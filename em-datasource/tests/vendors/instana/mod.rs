@@ -1,0 +1,7 @@
+//! Instana, as its answers are recorded.
+
+mod calls;
+mod faults;
+mod groups;
+mod infrastructure;
+mod scene;
