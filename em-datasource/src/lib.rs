@@ -5,11 +5,13 @@
 //! of this machine (`em-local`), and folding series into observations (`em_core::fold`).
 
 mod bucketed;
+mod datadog;
 mod http;
 mod prometheus;
 mod remote;
 mod scrape;
 mod selector;
 
+pub use datadog::DatadogDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use scrape::ScrapeDatasource;
