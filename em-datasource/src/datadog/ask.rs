@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
-use em_core::plan::{DatadogApi, DatadogSpec, MetricKind, Secret};
+use em_core::plan::{DatadogApi, MetricKind};
 use em_core::port::{Answer, OpContext};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::graph::Graph;
+use super::keys::Keys;
 use super::query::Query;
 use super::{DatadogDatasource, judge, scalar, step, timeseries, v1};
 use crate::remote::{Content, Question, Reply};
@@ -225,43 +226,6 @@ fn date(reply: &Reply) -> Option<Timestamp> {
         .ok()
 }
 
-/// Both keys, for one question.
-struct Keys {
-    api: Secret,
-    application: Secret,
-}
-
-impl Keys {
-    fn of(spec: &DatadogSpec) -> Result<Self, Fault> {
-        Ok(Self {
-            api: spec.api_key.resolve()?,
-            application: spec.application_key.resolve()?,
-        })
-    }
-
-    fn headers(&self) -> [(&'static str, String); 2] {
-        [
-            ("DD-API-KEY", self.api.expose().to_owned()),
-            ("DD-APPLICATION-KEY", self.application.expose().to_owned()),
-        ]
-    }
-
-    /// The fault without keys that the server may have repeated in it.
-    fn hushed(&self, fault: Fault) -> Fault {
-        let chain = fault.chain();
-        let mut said = chain.clone();
-        for key in [&self.api, &self.application] {
-            if !key.expose().is_empty() {
-                said = said.replace(key.expose(), "***");
-            }
-        }
-        if said == chain {
-            return fault;
-        }
-        Fault::new(fault.kind, said).with_retry(fault.retry)
-    }
-}
-
 #[derive(Deserialize)]
 struct Valid {
     valid: bool,
@@ -346,20 +310,5 @@ mod tests {
         assert_eq!(after(at(2_000_000_000), 1_000), 2);
         assert_eq!(after(at(2_000_000_001), 1_000), 3);
         assert_eq!(after(at(1_000_001), 1), 2);
-    }
-
-    #[test]
-    fn a_key_that_the_server_repeats_is_not_repeated_by_us() {
-        let keys = Keys {
-            api: Secret::new("hush-api"),
-            application: Secret::new(""),
-        };
-        let plain = keys.hushed(Fault::new(FaultKind::Invalid, "no"));
-        assert_eq!(plain.message, "no");
-        let cause = std::io::Error::other("key hush-api is unknown");
-        let fault = Fault::new(FaultKind::Throttled, "refused").caused_by(cause);
-        let hushed = keys.hushed(fault);
-        assert_eq!(hushed.chain(), "refused: key *** is unknown");
-        assert_eq!(hushed.kind, FaultKind::Throttled);
     }
 }

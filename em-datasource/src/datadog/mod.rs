@@ -15,6 +15,7 @@ mod ask;
 mod budget;
 mod graph;
 mod judge;
+mod keys;
 mod query;
 mod scalar;
 mod step;
