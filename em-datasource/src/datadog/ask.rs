@@ -179,6 +179,8 @@ impl DatadogDatasource {
         let heard = judge::accepted(self.remote.shown(), &reply).and_then(|warnings| {
             let found = read(&reply)?;
             let status = reply.status.as_u16();
+            let warnings = warnings.iter().map(|warning| keys.without(warning));
+            let warnings = warnings.collect();
             Ok(Heard {
                 found,
                 warnings,

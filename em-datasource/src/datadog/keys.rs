@@ -27,16 +27,22 @@ impl Keys {
     /// The fault without keys that the server may have repeated in it.
     pub(super) fn hushed(&self, fault: Fault) -> Fault {
         let chain = fault.chain();
-        let mut said = chain.clone();
-        for key in [&self.api, &self.application] {
-            if !key.expose().is_empty() {
-                said = said.replace(key.expose(), "***");
-            }
-        }
+        let said = self.without(&chain);
         if said == chain {
             return fault;
         }
         Fault::new(fault.kind, said).with_retry(fault.retry)
+    }
+
+    /// The text without keys.
+    pub(super) fn without(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for key in [&self.api, &self.application] {
+            if !key.expose().is_empty() {
+                text = text.replace(key.expose(), "***");
+            }
+        }
+        text
     }
 }
 

@@ -156,6 +156,9 @@ async fn what_the_server_wants_to_say_is_a_warning() {
     body["message"] = json!("data of an hour is missing");
     let answer = told(&scene, MetricKind::Gauge, &body).await.unwrap();
     assert_eq!(answer.warnings, ["data of an hour is missing"]);
+    body["message"] = json!(format!("{API_KEY} asks often"));
+    let answer = told(&scene, MetricKind::Gauge, &body).await.unwrap();
+    assert_eq!(answer.warnings, ["*** asks often"]);
 }
 
 #[tokio::test]
