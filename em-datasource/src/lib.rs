@@ -5,6 +5,7 @@
 //! of this machine (`em-local`), and folding series into observations (`em_core::fold`).
 
 mod bucketed;
+mod datadog;
 mod http;
 mod instana;
 mod prometheus;
@@ -14,6 +15,7 @@ mod scrape;
 mod selector;
 pub mod wire;
 
+pub use datadog::DatadogDatasource;
 pub use instana::InstanaDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
