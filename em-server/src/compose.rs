@@ -11,7 +11,9 @@ use em_core::plan::{
     DatasourceKind, DatasourceSpec, ExternalLoad, LoadSpec, Plan, Suggester, TargetSpec,
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
-use em_datasource::{PrometheusDatasource, PushDatasource, ScrapeDatasource};
+use em_datasource::{
+    DatadogDatasource, InstanaDatasource, PrometheusDatasource, PushDatasource, ScrapeDatasource,
+};
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
 use em_local::command::CommandTarget;
@@ -164,6 +166,12 @@ fn datasource(
             prometheus,
             spec,
         ))),
+        DatasourceKind::Datadog(datadog) => {
+            Some(Arc::new(DatadogDatasource::new(clock(), datadog, spec)))
+        }
+        DatasourceKind::Instana(instana) => {
+            Some(Arc::new(InstanaDatasource::new(clock(), instana, spec)))
+        }
         DatasourceKind::Push => Some(Arc::new(PushDatasource::new(clock()))),
         DatasourceKind::Custom { name } => bail!("there is no datasource kind {name}"),
         _ => bail!("a datasource is of a kind that is not supported yet"),

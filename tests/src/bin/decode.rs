@@ -62,13 +62,13 @@ fn main() -> Result<()> {
     let body = std::fs::read(&args.path).context("failed to read the answer")?;
     let began = Instant::now();
     let seen = match args.way {
-        Way::Read => body.len() as f64,
+        Way::Read => body.len(),
         Way::Serde => {
             let read: Envelope<'_> =
                 serde_json::from_slice(&body).context("failed to read the answer")?;
             let points = read.data.result.iter().map(|series| series.values.len());
             black_box(&read);
-            points.sum::<usize>() as f64
+            points.sum()
         }
         Way::Em => mean(body)?,
     };
@@ -77,7 +77,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn mean(body: Vec<u8>) -> Result<f64> {
+fn mean(body: Vec<u8>) -> Result<usize> {
     let parsed = file::parse(FILE.as_bytes(), &FileContext::bare());
     let plan = parsed.map_err(|errors| anyhow::anyhow!("{errors}"))?.plan;
     let series = em_datasource::wire::prometheus(body)?;
@@ -94,7 +94,7 @@ fn mean(body: Vec<u8>) -> Result<f64> {
     let folded = fold::fold(&plan.metrics[0], &series, Stretch::alone(window))?;
     let observed = folded.observed.context("nothing was observed")?;
     black_box(&observed);
-    Ok(series.iter().map(|one| one.points.len()).sum::<usize>() as f64)
+    Ok(series.iter().map(|one| one.points.len()).sum())
 }
 
 fn peak_kilobytes() -> Result<u64> {
