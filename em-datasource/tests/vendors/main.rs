@@ -1,3 +1,5 @@
 //! Sources that only their vendors run: local servers answer in the shapes that were recorded of them.
 
 mod asking;
+mod graphite;
+mod influxdb;
