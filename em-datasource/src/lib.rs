@@ -1,12 +1,21 @@
 //! Sources of metrics over the network.
 //!
-//! [`PrometheusDatasource`] asks a server with history, [`ScrapeDatasource`] reads the page of
-//! metrics that a target publishes itself. Not here: sources
-//! of this machine (`em-local`), and folding series into observations (`em_core::fold`).
+//! | kind | who answers |
+//! |---|---|
+//! | [`PrometheusDatasource`] | Prometheus, and all that answer like it |
+//! | [`DatadogDatasource`], [`InstanaDatasource`] | their vendors |
+//! | [`InfluxDbDatasource`], [`GraphiteDatasource`] | databases of time series |
+//! | [`ScrapeDatasource`] | the page of metrics that a target publishes itself |
+//! | [`PushDatasource`] | the workload, which reports to us |
+//!
+//! Not here: sources of this machine (`em-local`), and folding series into observations
+//! (`em_core::fold`).
 
 mod bucketed;
 mod datadog;
+mod graphite;
 mod http;
+mod influxdb;
 mod instana;
 mod prometheus;
 mod push;
@@ -16,6 +25,8 @@ mod selector;
 pub mod wire;
 
 pub use datadog::DatadogDatasource;
+pub use graphite::GraphiteDatasource;
+pub use influxdb::InfluxDbDatasource;
 pub use instana::InstanaDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};

@@ -12,7 +12,7 @@ use em_core::plan::{
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::{
-    DatadogDatasource, InstanaDatasource, PrometheusDatasource, PushDatasource, ScrapeDatasource,
+    DatadogDatasource, GraphiteDatasource, InfluxDbDatasource, InstanaDatasource, PrometheusDatasource, PushDatasource, ScrapeDatasource,
 };
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
@@ -171,6 +171,12 @@ fn datasource(
         }
         DatasourceKind::Instana(instana) => {
             Some(Arc::new(InstanaDatasource::new(clock(), instana, spec)))
+        }
+        DatasourceKind::InfluxDb(influxdb) => {
+            Some(Arc::new(InfluxDbDatasource::new(clock(), influxdb, spec)))
+        }
+        DatasourceKind::Graphite(graphite) => {
+            Some(Arc::new(GraphiteDatasource::new(clock(), graphite, spec)))
         }
         DatasourceKind::Push => Some(Arc::new(PushDatasource::new(clock()))),
         DatasourceKind::Custom { name } => bail!("there is no datasource kind {name}"),

@@ -15,8 +15,9 @@ use crate::read::TimeFormat;
 use crate::read::json_path::JsonPath;
 
 /// Keys of `datadog`.
-pub(super) const DATADOG_KEYS: [&str; 8] = [
+pub(super) const DATADOG_KEYS: [&str; 9] = [
     "kind",
+    "every",
     "site",
     "url",
     "api_key",
@@ -26,10 +27,11 @@ pub(super) const DATADOG_KEYS: [&str; 8] = [
     "tls",
 ];
 /// Keys of `instana`.
-pub(super) const INSTANA_KEYS: [&str; 5] = ["kind", "url", "token", "headers", "tls"];
+pub(super) const INSTANA_KEYS: [&str; 6] = ["kind", "every", "url", "token", "headers", "tls"];
 /// Keys of `influxdb`.
-pub(super) const INFLUXDB_KEYS: [&str; 7] = [
+pub(super) const INFLUXDB_KEYS: [&str; 8] = [
     "kind",
+    "every",
     "url",
     "database",
     "retention_policy",
@@ -38,7 +40,7 @@ pub(super) const INFLUXDB_KEYS: [&str; 7] = [
     "tls",
 ];
 /// Keys of `graphite`.
-pub(super) const GRAPHITE_KEYS: [&str; 5] = ["kind", "url", "headers", "auth", "tls"];
+pub(super) const GRAPHITE_KEYS: [&str; 6] = ["kind", "every", "url", "headers", "auth", "tls"];
 /// Keys of `json`.
 pub(super) const JSON_KEYS: [&str; 10] = [
     "kind", "url", "method", "body", "time", "labels", "headers", "every", "auth", "tls",

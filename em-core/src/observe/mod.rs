@@ -11,7 +11,7 @@ mod summary;
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// Its length.
+    pub fn length(&self) -> SignedDuration {
+        self.end.duration_since(self.start)
+    }
+
     /// Its length in seconds.
     pub fn seconds(&self) -> f64 {
         self.end.duration_since(self.start).as_secs_f64()

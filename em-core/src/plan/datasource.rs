@@ -10,6 +10,7 @@ use super::load::OutputRules;
 use super::secret::{SecretRef, Text};
 use super::vendor::{DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec};
 use crate::template::{Escape, Template};
+use crate::value::Value;
 
 /// Where metrics come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,17 @@ pub enum DatasourceKind {
 }
 
 impl DatasourceKind {
+    /// How a length of time is written in its queries.
+    pub fn duration(&self, length: Duration) -> Value {
+        match self {
+            // Their durations have a unit and no fractions.
+            Self::Prometheus(_) | Self::InfluxDb(_) => {
+                Value::Text(format!("{}ms", length.as_millis()))
+            }
+            _ => Value::real(length.as_secs_f64()).unwrap_or(Value::Integer(0)),
+        }
+    }
+
     /// How values are escaped in its queries.
     pub fn escape(&self) -> Escape {
         match self {

@@ -55,18 +55,13 @@ impl Asked {
     ) -> Result<Self, Fault> {
         let every = source.and_then(|source| source.every);
         let source = source.map(|source| &source.kind);
-        let is_prometheus = matches!(source, Some(DatasourceKind::Prometheus(_)));
-        // Its durations have no fractions; the others count seconds.
-        let duration = |milliseconds: i64| {
-            if is_prometheus {
-                return Some(Value::Text(format!("{milliseconds}ms")));
+        let lookup = |name: &str| match (name, source) {
+            ("window", Some(source)) => {
+                let length = Duration::try_from(known.window?.length()).ok()?;
+                Some(source.duration(length))
             }
-            Value::real(Duration::from_millis(milliseconds.unsigned_abs()).as_secs_f64()).ok()
-        };
-        let lookup = |name: &str| match name {
-            "window" => duration(known.window?.milliseconds()),
-            "step" => duration(i64::try_from(every?.as_millis()).ok()?),
-            name => known.value_of(name),
+            ("step", Some(source)) => Some(source.duration(every?)),
+            (name, _) => known.value_of(name),
         };
         let refused = |source: TemplateError| {
             let message = format!("failed to fill in the query of metric {}", metric.name);

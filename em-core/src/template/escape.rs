@@ -34,6 +34,8 @@ pub(super) struct Place {
     nesting: Vec<Quotes>,
     is_escaped: bool,
     in_comment: bool,
+    /// Whether quotes from here on may not be what they look like.
+    is_doubtful: bool,
     /// The character before, for what two characters make.
     before: char,
     refused: Option<&'static str>,
@@ -54,6 +56,7 @@ impl Place {
             nesting: vec![Quotes::Bare],
             is_escaped: false,
             in_comment: false,
+            is_doubtful: false,
             before: '\n',
             refused: None,
         }
@@ -85,7 +88,8 @@ impl Place {
         }
         match (self.escape, self.quotes()) {
             (Escape::Json, quotes) => self.step_json(c, quotes),
-            (Escape::PromQl | Escape::InfluxQl, quotes) => self.step_promql(c, quotes),
+            (Escape::PromQl, quotes) => self.step_promql(c, quotes),
+            (Escape::InfluxQl, quotes) => self.step_influxql(c, quotes),
             (_, quotes) => self.step_shell(c, quotes),
         }
     }
@@ -109,6 +113,19 @@ impl Place {
                 self.leave();
             }
             (Quotes::Double | Quotes::Single, '\\') => self.is_escaped = true,
+            _ => {}
+        }
+    }
+
+    fn step_influxql(&mut self, c: char, quotes: Quotes) {
+        match (quotes, c) {
+            (Quotes::Bare, '"') => self.enter(Quotes::Double),
+            (Quotes::Bare, '\'') => self.enter(Quotes::Single),
+            (Quotes::Double, '"') | (Quotes::Single, '\'') => self.leave(),
+            (Quotes::Double | Quotes::Single, '\\') => self.is_escaped = true,
+            // A comment, a regular expression or a division: quotes after it may be none.
+            (Quotes::Bare, '/') => self.is_doubtful = true,
+            (Quotes::Bare, '-') if self.before == '-' => self.is_doubtful = true,
             _ => {}
         }
     }
@@ -155,9 +172,7 @@ impl Place {
                 json(&Value::Text(text)).map(|quoted| quoted[1..quoted.len() - 1].to_owned())
             }
             (Escape::PromQl, quotes) => promql(&text, quotes),
-            // Two dashes begin a comment there.
-            (Escape::InfluxQl, Quotes::Bare) if text.contains("--") => Err(changes(&text)),
-            (Escape::InfluxQl, quotes) => promql(&text, quotes),
+            (Escape::InfluxQl, quotes) => self.influxql(&text, quotes),
             (Escape::Word, _) if is_word(&text, "/") => Ok(text),
             (Escape::Word, _) => Err(changes(&text)),
             (Escape::Url, _) => Ok(in_url(&text)),
@@ -185,6 +200,19 @@ impl Place {
                     Ok(format!("'{}'", text.replace('\'', r"'\''")))
                 }
             }
+        }
+    }
+
+    fn influxql(&self, text: &str, quotes: Quotes) -> Result<String, String> {
+        // Two dashes begin a comment there.
+        let is_harmless = is_word(text, "") && !text.contains("--");
+        match quotes {
+            _ if is_harmless => Ok(text.into()),
+            _ if self.is_doubtful => Err(format!(
+                "{text:?} stands after a / or a comment, where only words and numbers are let in"
+            )),
+            Quotes::Bare => Err(changes(text)),
+            quotes => promql(text, quotes),
         }
     }
 

@@ -86,10 +86,5 @@ fn refused(server: &str, reply: &Reply, envelope: &Envelope<'_>) -> Fault {
 }
 
 fn not_json(server: &str, reply: &Reply) -> Fault {
-    let text = String::from_utf8_lossy(&reply.body);
-    let line = text.lines().find(|line| !line.trim().is_empty());
-    let line = line.unwrap_or_default();
-    let is_page = line.trim_start().starts_with('<');
-    let said = if is_page { "a page of HTML" } else { line };
-    fault_of_status(server, reply.status, &reply.headers, said)
+    fault_of_status(server, reply.status, &reply.headers, &reply.first_line())
 }

@@ -3,6 +3,7 @@
 
 mod auth;
 mod error;
+mod reply;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -5,6 +5,7 @@ mod asking;
 mod auth;
 mod faults;
 mod golden;
+mod influxdb;
 mod prometheus;
 mod servers;
 mod tunnel;

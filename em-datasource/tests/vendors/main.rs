@@ -3,3 +3,5 @@
 mod asking;
 mod datadog;
 mod instana;
+mod graphite;
+mod influxdb;

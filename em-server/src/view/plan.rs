@@ -254,6 +254,12 @@ fn source(plan: &Plan, metric: &Metric) -> String {
     let mut text = match &spec.kind {
         DatasourceKind::Scrape { url } => format!("{name} ({})", url.text()),
         DatasourceKind::Prometheus(prometheus) => format!("{name} ({})", prometheus.url),
+        DatasourceKind::Json(json) => format!("{name} ({})", json.url.text()),
+        DatasourceKind::Datadog(DatadogSpec { url, .. })
+        | DatasourceKind::Instana(InstanaSpec { url, .. })
+        | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
+        | DatasourceKind::Graphite(GraphiteSpec { url }) => format!("{name} ({url})"),
+        DatasourceKind::Push => format!("{name} (what the workload reports)"),
         DatasourceKind::Command { command, .. } => format!("{name} ({})", words(command)),
         DatasourceKind::Csv { path, .. } => format!("{name} ({})", path.display()),
         DatasourceKind::Target => "the target".to_owned(),

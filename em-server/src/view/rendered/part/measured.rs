@@ -90,14 +90,11 @@ pub(in crate::view::rendered) fn query(known: &Known<'_>, metric: &Metric) -> Re
     let spec = known.plan.datasources.get(&metric.datasource);
     let escape = spec.map_or(Escape::None, |spec| spec.kind.escape());
     let place = format!("metric {}", metric.name);
-    let is_prometheus = spec.is_some_and(|spec| matches!(spec.kind, DatasourceKind::Prometheus(_)));
-    let lookup = |name: &str| match name {
-        // As it is asked: a name in its place would be no query.
-        "window" if is_prometheus => {
-            let length = known.plan.measurement.cycle_duration.as_millis();
-            Some(Value::from(format!("{length}ms").as_str()))
-        }
-        name => known.lookup(name),
+    let lookup = |name: &str| match (name, spec) {
+        // As they are asked: a name in their place would be no query.
+        ("window", Some(spec)) => Some(spec.kind.duration(known.plan.measurement.cycle_duration)),
+        ("step", Some(spec)) => Some(spec.kind.duration(spec.every?)),
+        (name, _) => known.lookup(name),
     };
     Ok(fill::fill(&place, &metric.query.text, &lookup, escape)?)
 }
@@ -115,20 +112,33 @@ fn sources(known: &Known<'_>) -> Result<Vec<Part>> {
                 vec!["GET".to_owned(), fill_in(&place, url, known, Escape::None)?]
             }
             DatasourceKind::Prometheus(prometheus) => {
-                let method = match prometheus.method {
-                    QueryMethod::Post => "POST",
-                    QueryMethod::Get => "GET",
-                };
                 let url = format!("{}/api/v1/query", prometheus.url);
-                vec![method.to_owned(), url]
+                vec![spelled(prometheus.method).to_owned(), url]
             }
+            DatasourceKind::Json(json) => {
+                let url = fill_in(&place, &json.url, known, Escape::Url)?;
+                vec![spelled(json.method).to_owned(), url]
+            }
+            DatasourceKind::Datadog(DatadogSpec { url, .. })
+            | DatasourceKind::Instana(InstanaSpec { url, .. })
+            | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
+            | DatasourceKind::Graphite(GraphiteSpec { url }) => vec![url.clone()],
             DatasourceKind::Command { command, .. } => known.command(&place, command)?,
             DatasourceKind::Csv { path, .. } => vec![path.display().to_string()],
-            DatasourceKind::Target | DatasourceKind::Custom { .. } | _ => continue,
+            DatasourceKind::Push | DatasourceKind::Target | DatasourceKind::Custom { .. } | _ => {
+                continue;
+            }
         };
         parts.push(Part::words(place, words));
     }
     Ok(parts)
+}
+
+const fn spelled(method: QueryMethod) -> &'static str {
+    match method {
+        QueryMethod::Post => "POST",
+        QueryMethod::Get => "GET",
+    }
 }
 
 /// What the formulas say.
