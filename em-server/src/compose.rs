@@ -153,12 +153,9 @@ fn datasource(
             path.clone(),
             time.clone(),
         ))),
-        DatasourceKind::Scrape { url } => Some(Arc::new(ScrapeDatasource::new(
-            clock(),
-            url.clone(),
-            spec.headers.clone(),
-            spec.every,
-        ))),
+        DatasourceKind::Scrape { url } => {
+            Some(Arc::new(ScrapeDatasource::new(clock(), url.clone(), spec)))
+        }
         DatasourceKind::Prometheus(prometheus) => Some(Arc::new(PrometheusDatasource::new(
             clock(),
             prometheus,

@@ -1,11 +1,10 @@
 //! One document: from an answer to what stands in it.
 
-use std::collections::BTreeMap;
-
 use em_core::fault::{Fault, FaultKind};
 use em_core::read::ReadSample;
 use em_core::read::json_path::JsonShape;
 use serde::de::IgnoredAny;
+use serde_json::{Map, Value as Json};
 
 use crate::remote::{Reply, fault_of_status};
 
@@ -73,7 +72,7 @@ impl Document {
 
     /// What to say of a path that finds no number.
     pub(super) fn nothing(&self, path: &str) -> String {
-        let members = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&self.text);
+        let members = serde_json::from_str::<Map<String, Json>>(&self.text);
         let Ok(members) = members else {
             return format!("the document has no number at {path}");
         };
@@ -81,7 +80,11 @@ impl Document {
             return format!("the document is empty: there is nothing at {path}");
         }
         let more = if members.len() > NAMES { ", ..." } else { "" };
-        let names: Vec<String> = members.into_keys().take(NAMES).collect();
+        let names: Vec<String> = members
+            .into_iter()
+            .map(|(name, _)| name)
+            .take(NAMES)
+            .collect();
         let names = names.join(", ");
         format!("the document has no number at {path} (it has {names}{more})")
     }

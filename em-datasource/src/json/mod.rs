@@ -16,6 +16,7 @@ use em_core::plan::{DatasourceSpec, JsonSpec, QueryMethod};
 use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Sampling, Validation};
 use em_core::read::ReadSample;
 use em_core::read::json_path::{JsonPath, JsonShape};
+use em_core::template::Template;
 use jiff::Timestamp;
 
 use self::document::Document;
@@ -69,10 +70,10 @@ impl JsonDatasource {
             return Some(Wanted { url, body });
         }
         let body = self.spec.body.as_ref();
-        let is_known = self.spec.url.is_constant() && body.is_none_or(|body| body.is_constant());
+        let is_known = self.spec.url.is_constant() && body.is_none_or(Template::is_constant);
         is_known.then(|| Wanted {
             url: self.spec.url.text(),
-            body: body.map(|body| body.text()),
+            body: body.map(Template::text),
         })
     }
 

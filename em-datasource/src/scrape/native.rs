@@ -57,12 +57,13 @@ pub(super) struct Native {
 }
 
 impl Histogram {
-    /// One with native buckets. An empty one says it with an empty span.
-    pub(super) fn is_native(&self) -> bool {
+    /// One with native buckets and no classic ones. An empty one says it with an empty span.
+    pub(super) fn is_only_native(&self) -> bool {
         let spans = [&self.positive_spans, &self.negative_spans];
-        spans.iter().any(|spans| !spans.is_empty())
+        let is_native = spans.iter().any(|spans| !spans.is_empty())
             || self.zero_threshold > 0.0
-            || either(self.float_zero_count, self.zero_count) > 0.0
+            || either(self.float_zero_count, self.zero_count) > 0.0;
+        is_native && self.buckets.is_empty()
     }
 
     /// All that was measured.

@@ -91,7 +91,7 @@ fn read_metric(
             let histogram = histogram.ok_or_else(|| part("histogram"))?;
             samples.histogram(all, histogram, kind);
             // Where there are both, the page means what it would say as text.
-            if histogram.buckets.is_empty() && histogram.is_native() {
+            if histogram.is_only_native() {
                 let native = samples.native(histogram)?;
                 page.natives.push(native);
             }
@@ -167,14 +167,14 @@ impl<'m> Samples<'m> {
             all.push(self.one("_bucket", le(bucket.bound), below));
         }
         let has_last = |bucket: &wire::Bucket| bucket.bound == f64::INFINITY;
-        if !histogram.buckets.iter().any(has_last)
-            && !(histogram.buckets.is_empty() && histogram.is_native())
-        {
+        let is_told = histogram.buckets.iter().any(has_last) || histogram.is_only_native();
+        if !is_told {
             all.push(self.one("_bucket", le(f64::INFINITY), count));
         }
-        let (sum, total) = match kind {
-            MetricKind::GaugeHistogram => ("_gsum", "_gcount"),
-            _ => ("_sum", "_count"),
+        let (sum, total) = if kind == MetricKind::GaugeHistogram {
+            ("_gsum", "_gcount")
+        } else {
+            ("_sum", "_count")
         };
         all.push(self.one(sum, None, histogram.sum));
         all.push(self.one(total, None, count));

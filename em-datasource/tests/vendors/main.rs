@@ -1,3 +1,4 @@
 //! Sources that only their vendors run: local servers answer in the shapes that were recorded of them.
 
 mod asking;
+mod json;
