@@ -37,6 +37,9 @@ const LARGEST: usize = 64 << 20;
 ///
 /// The query of a metric is a name with matchers of labels, `http_requests_total{code=~"2.."}`. A
 /// histogram is asked for by its name or by its `_bucket` series.
+///
+/// A program that can say it as text is asked for text, where native histograms have no buckets: a
+/// header `Accept` of the file that names protobuf makes it tell them.
 #[derive(Debug)]
 pub struct ScrapeDatasource {
     remote: Remote,

@@ -217,7 +217,7 @@ pub(super) fn spelled(number: f64) -> String {
     let parts = scientific.split_once('e');
     let parts = parts.and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));
     match parts {
-        Some((digits, power)) if !(-4..21).contains(&power) => {
+        Some((digits, power)) if !(-4..6).contains(&power) => {
             let sign = if power < 0 { '-' } else { '+' };
             format!("{digits}e{sign}{:02}", power.unsigned_abs())
         }
@@ -238,7 +238,9 @@ mod tests {
             (0.0001, "0.0001"),
             (0.000_01, "1e-05"),
             (1.5e-7, "1.5e-07"),
-            (1e6, "1000000"),
+            (100_000.0, "100000"),
+            (1e6, "1e+06"),
+            (1_234_567.5, "1.2345675e+06"),
             (1e21, "1e+21"),
             (f64::MAX, "1.7976931348623157e+308"),
             (f64::INFINITY, "+Inf"),

@@ -5,6 +5,7 @@ mod asking;
 mod auth;
 mod faults;
 mod golden;
+mod page;
 mod prometheus;
 mod servers;
 mod tunnel;
