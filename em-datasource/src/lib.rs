@@ -5,6 +5,7 @@
 //! | [`PrometheusDatasource`] | Prometheus, and all that answer like it |
 //! | [`DatadogDatasource`], [`InstanaDatasource`] | their vendors |
 //! | [`InfluxDbDatasource`], [`GraphiteDatasource`] | databases of time series |
+//! | [`JsonDatasource`] | whoever gives JSON documents |
 //! | [`ScrapeDatasource`] | the page of metrics that a target publishes itself |
 //! | [`PushDatasource`] | the workload, which reports to us |
 //!
@@ -14,9 +15,11 @@
 mod bucketed;
 mod datadog;
 mod graphite;
-mod http;
 mod influxdb;
 mod instana;
+mod instant;
+mod json;
+mod look;
 mod prometheus;
 mod push;
 mod remote;
@@ -28,6 +31,7 @@ pub use datadog::DatadogDatasource;
 pub use graphite::GraphiteDatasource;
 pub use influxdb::InfluxDbDatasource;
 pub use instana::InstanaDatasource;
+pub use json::JsonDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
 pub use scrape::ScrapeDatasource;

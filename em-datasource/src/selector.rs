@@ -99,9 +99,12 @@ impl Selector {
 
     /// Whether a sample's labels are as they must be; its name is another matter.
     pub(crate) fn accepts(&self, sample: &ReadSample) -> bool {
-        self.matchers
-            .iter()
-            .all(|matcher| matcher.accepts(&sample.labels))
+        self.accepts_labels(&sample.labels)
+    }
+
+    /// Whether labels are as they must be.
+    pub(crate) fn accepts_labels(&self, labels: &Labels) -> bool {
+        self.matchers.iter().all(|matcher| matcher.accepts(labels))
     }
 }
 

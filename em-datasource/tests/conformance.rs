@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use em_core::observe::Window;
-use em_core::plan::MetricKind;
+use em_core::plan::{DatasourceKind, DatasourceSpec, MetricKind, Tls};
 use em_core::port::{Asked, Clock as _, SystemClock};
 use em_core::template::Template;
 use em_core::testkit::conformance::{self, DatasourceScene};
@@ -50,8 +50,16 @@ async fn scrape_keeps_the_rules() {
             end: now,
         };
         let template = Template::parse(&url).unwrap();
-        let clock = Arc::new(SystemClock);
-        let source = ScrapeDatasource::new(clock, template, BTreeMap::new(), None);
+        let spec = DatasourceSpec {
+            kind: DatasourceKind::Scrape {
+                url: template.clone(),
+            },
+            headers: BTreeMap::new(),
+            every: None,
+            auth: None,
+            tls: Tls::default(),
+        };
+        let source = ScrapeDatasource::new(Arc::new(SystemClock), template, &spec);
         DatasourceScene {
             source: Arc::new(source),
             asked: asked("requests_total"),

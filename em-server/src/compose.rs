@@ -12,7 +12,8 @@ use em_core::plan::{
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::{
-    DatadogDatasource, GraphiteDatasource, InfluxDbDatasource, InstanaDatasource, PrometheusDatasource, PushDatasource, ScrapeDatasource,
+    DatadogDatasource, GraphiteDatasource, InfluxDbDatasource, InstanaDatasource, JsonDatasource,
+    PrometheusDatasource, PushDatasource, ScrapeDatasource,
 };
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
@@ -155,12 +156,9 @@ fn datasource(
             path.clone(),
             time.clone(),
         ))),
-        DatasourceKind::Scrape { url } => Some(Arc::new(ScrapeDatasource::new(
-            clock(),
-            url.clone(),
-            spec.headers.clone(),
-            spec.every,
-        ))),
+        DatasourceKind::Scrape { url } => {
+            Some(Arc::new(ScrapeDatasource::new(clock(), url.clone(), spec)))
+        }
         DatasourceKind::Prometheus(prometheus) => Some(Arc::new(PrometheusDatasource::new(
             clock(),
             prometheus,
@@ -178,6 +176,7 @@ fn datasource(
         DatasourceKind::Graphite(graphite) => {
             Some(Arc::new(GraphiteDatasource::new(clock(), graphite, spec)))
         }
+        DatasourceKind::Json(json) => Some(Arc::new(JsonDatasource::new(clock(), json, spec))),
         DatasourceKind::Push => Some(Arc::new(PushDatasource::new(clock()))),
         DatasourceKind::Custom { name } => bail!("there is no datasource kind {name}"),
         _ => bail!("a datasource is of a kind that is not supported yet"),

@@ -27,7 +27,7 @@ pub(super) const DATADOG_KEYS: [&str; 9] = [
     "tls",
 ];
 /// Keys of `instana`.
-pub(super) const INSTANA_KEYS: [&str; 6] = ["kind", "every", "url", "token", "headers", "tls"];
+pub(super) const INSTANA_KEYS: [&str; 5] = ["kind", "url", "token", "headers", "tls"];
 /// Keys of `influxdb`.
 pub(super) const INFLUXDB_KEYS: [&str; 8] = [
     "kind",

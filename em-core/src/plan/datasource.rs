@@ -82,13 +82,11 @@ pub enum DatasourceKind {
 impl DatasourceKind {
     /// How a length of time is written in its queries.
     pub fn duration(&self, length: Duration) -> Value {
-        match self {
-            // Their durations have a unit and no fractions.
-            Self::Prometheus(_) | Self::InfluxDb(_) => {
-                Value::Text(format!("{}ms", length.as_millis()))
-            }
-            _ => Value::real(length.as_secs_f64()).unwrap_or(Value::Integer(0)),
+        // Their durations have a unit and no fractions.
+        if matches!(self, Self::Prometheus(_) | Self::InfluxDb(_)) {
+            return Value::Text(format!("{}ms", length.as_millis()));
         }
+        Value::real(length.as_secs_f64()).unwrap_or(Value::Integer(0))
     }
 
     /// How values are escaped in its queries.

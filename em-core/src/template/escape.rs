@@ -206,14 +206,18 @@ impl Place {
     fn influxql(&self, text: &str, quotes: Quotes) -> Result<String, String> {
         // Two dashes begin a comment there.
         let is_harmless = is_word(text, "") && !text.contains("--");
-        match quotes {
-            _ if is_harmless => Ok(text.into()),
-            _ if self.is_doubtful => Err(format!(
-                "{text:?} stands after a / or a comment, where only words and numbers are let in"
-            )),
-            Quotes::Bare => Err(changes(text)),
-            quotes => promql(text, quotes),
+        if is_harmless {
+            return Ok(text.into());
         }
+        if self.is_doubtful {
+            return Err(format!(
+                "{text:?} stands after a / or a comment, where only words and numbers are let in"
+            ));
+        }
+        if quotes == Quotes::Bare {
+            return Err(changes(text));
+        }
+        promql(text, quotes)
     }
 
     fn quotes(&self) -> Quotes {

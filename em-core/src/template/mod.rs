@@ -332,6 +332,46 @@ mod tests {
     }
 
     #[test]
+    fn a_value_changes_no_influxql_statement() {
+        let escape = Escape::InfluxQl;
+        let quoted = render("SELECT v FROM m WHERE host = '{{name}}'", escape);
+        assert!(quoted.ends_with(r#"'it\'s "$x" `y` \\z\n'"#), "{quoted}");
+        assert_eq!(render("FROM \"{{word}}\"", escape), "FROM \"plain.word-1\"");
+        // A quote in a regular expression or in a comment is none, and hides where a value stands.
+        for text in [
+            "=~ /it's/ AND a = '{{name}}'",
+            "-- it's\n'{{name}}'",
+            "{{name}}",
+        ] {
+            let said = refusal(text, escape);
+            assert!(said.contains("words and numbers"), "{said}");
+        }
+        assert_eq!(
+            render("=~ /'/ AND a = '{{word}}'", escape),
+            "=~ /'/ AND a = 'plain.word-1'"
+        );
+        let dashes = Template::parse("WHERE a > {{x}}").unwrap();
+        let dashes = dashes.render(&|_| Some(Value::from("1--2")), escape);
+        assert!(dashes.is_err());
+    }
+
+    #[test]
+    fn where_nothing_can_be_escaped_only_words_are_let_in() {
+        assert_eq!(
+            render("avg:x{{{word}}}", Escape::Word),
+            "avg:x{plain.word-1}"
+        );
+        assert!(refusal("avg:x{p:{{name}} }", Escape::Word).contains("would change the query"));
+    }
+
+    #[test]
+    fn a_value_is_one_part_of_a_url() {
+        let seen = render("http://h:{{port}}/x?n={{name}}", Escape::Url);
+        let name = "it%27s%20%22%24x%22%20%60y%60%20%5Cz%0A";
+        assert_eq!(seen, format!("http://h:8080/x?n={name}"));
+    }
+
+    #[test]
     fn placeholders_are_replaced_and_the_rest_stays_as_it_is() {
         for (text, rendered) in [
             ("", ""),

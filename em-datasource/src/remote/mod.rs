@@ -3,6 +3,8 @@
 
 mod auth;
 mod error;
+mod headers;
+mod place;
 mod reply;
 
 use std::collections::BTreeMap;
@@ -13,13 +15,14 @@ use std::time::Duration;
 use em_core::fault::{Fault, FaultKind};
 use em_core::plan::{DatasourceSpec, Text, Tls};
 use em_core::port::{Clock, OpContext};
-use em_core::template::Escape;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, StatusCode, redirect};
 use tokio::sync::OnceCell;
 
 use self::auth::Credentials;
 pub(crate) use self::error::{fault_of_status, unreachable};
+use self::headers::header;
+pub(crate) use self::place::{Place, without_secrets};
 
 /// A larger answer is refused.
 const LARGEST: usize = 256 << 20;
@@ -46,6 +49,8 @@ pub(crate) enum Content<'a> {
     Form(&'a [(&'a str, String)]),
     /// A JSON text.
     Json(&'a str),
+    /// A POST without anything.
+    Nothing,
 }
 
 /// One question to a server.
@@ -56,6 +61,35 @@ pub(crate) struct Question<'a> {
     pub(crate) content: Content<'a>,
     /// Headers beside those of the file. Their values are secrets and never shown.
     pub(crate) headers: &'a [(&'static str, String)],
+}
+
+/// One question to a document whose address is only known when it is asked.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) content: Content<'a>,
+    /// Forms in which the answer can be read; a header of the file overrides it.
+    pub(crate) accept: &'static str,
+    /// What `{{address}}` stands for in the headers of the file.
+    pub(crate) address: Option<&'a str>,
+    /// The longest time for the answer, whatever the deadline.
+    pub(crate) longest: Duration,
+    /// A larger answer is refused.
+    pub(crate) largest: usize,
+}
+
+/// Everything about one request but who asks.
+#[derive(Debug)]
+struct Errand<'a> {
+    url: String,
+    /// The other side, for messages.
+    shown: &'a str,
+    content: &'a Content<'a>,
+    accept: Option<&'static str>,
+    address: Option<&'a str>,
+    headers: &'a [(&'static str, String)],
+    longest: Duration,
+    largest: usize,
 }
 
 /// What came back, whatever its status.
@@ -110,115 +144,87 @@ impl Remote {
         cx: &OpContext,
         question: &Question<'_>,
     ) -> Result<Reply, Fault> {
-        let reply = self.ask_once(cx, question).await?;
+        let errand = Errand {
+            url: format!("{}{}", self.base, question.path),
+            shown: &self.base,
+            content: &question.content,
+            accept: None,
+            address: None,
+            headers: question.headers,
+            longest: Duration::MAX,
+            largest: LARGEST,
+        };
+        self.run(cx, &errand).await
+    }
+
+    /// The same for a document with an address of its own.
+    pub(crate) async fn visit(&self, cx: &OpContext, visit: &Visit<'_>) -> Result<Reply, Fault> {
+        let errand = Errand {
+            url: visit.place.url().to_owned(),
+            shown: visit.place.shown(),
+            content: &visit.content,
+            accept: Some(visit.accept),
+            address: visit.address,
+            headers: &[],
+            longest: visit.longest,
+            largest: visit.largest,
+        };
+        self.run(cx, &errand).await
+    }
+
+    async fn run(&self, cx: &OpContext, errand: &Errand<'_>) -> Result<Reply, Fault> {
+        let reply = self.run_once(cx, errand).await?;
         let is_renewed = reply.status == StatusCode::UNAUTHORIZED
             && match &self.credentials {
                 Some(credentials) => credentials.forget().await,
                 None => false,
             };
         if is_renewed {
-            return self.ask_once(cx, question).await;
+            return self.run_once(cx, errand).await;
         }
         Ok(reply)
     }
 
-    async fn ask_once(&self, cx: &OpContext, question: &Question<'_>) -> Result<Reply, Fault> {
+    async fn run_once(&self, cx: &OpContext, errand: &Errand<'_>) -> Result<Reply, Fault> {
         let client = self
             .client
             .get_or_try_init(async || self.connected())
             .await?;
         let left = Duration::try_from(cx.deadline.duration_since(self.clock.now()));
-        let limit = left.unwrap_or_default();
-        let url = format!("{}{}", self.base, question.path);
-        let request = match question.content {
+        let limit = left.unwrap_or_default().min(errand.longest);
+        let url = errand.url.as_str();
+        let mut request = match errand.content {
+            // An address that has parameters of its own stays as it is written.
+            Content::Query([]) => client.request(Method::GET, url),
             Content::Query(pairs) => client.request(Method::GET, url).query(pairs),
             Content::Form(pairs) => client.request(Method::POST, url).form(pairs),
             Content::Json(text) => client
                 .request(Method::POST, url)
                 .header(CONTENT_TYPE, "application/json")
-                .body(text.to_owned()),
+                .body((*text).to_owned()),
+            Content::Nothing => client.request(Method::POST, url).body(""),
         };
+        if let Some(accept) = errand.accept {
+            request = request.header(ACCEPT, accept);
+        }
         let asked = async {
-            let mut request = request.headers(self.own_headers()?);
-            for (name, value) in question.headers {
+            let mut request =
+                request.headers(headers::filled_in(&self.headers, cx, errand.address)?);
+            for (name, value) in errand.headers {
                 let (name, value) = header(name, value)?;
                 request = request.header(name, value);
             }
             if let Some(credentials) = &self.credentials {
                 request = credentials.sign(request, client, self.clock()).await?;
             }
-            self.send(request).await
+            send(request, errand).await
         };
         tokio::time::timeout(limit, asked)
             .await
             .unwrap_or_else(|_| {
-                let message = format!("{} did not answer within {limit:?}", self.base);
+                let message = format!("{} did not answer within {limit:?}", errand.shown);
                 Err(Fault::new(FaultKind::Unavailable, message))
             })
-    }
-
-    async fn send(&self, request: RequestBuilder) -> Result<Reply, Fault> {
-        let failed = |source: reqwest::Error| unreachable(&self.base, source);
-        let again = request.try_clone();
-        let mut response = match (request.send().await, again) {
-            // A connection that was kept and is closed by now: every question may be asked twice.
-            (Err(error), Some(again)) if error.is_request() && !error.is_connect() => {
-                again.send().await.map_err(failed)?
-            }
-            (sent, _) => sent.map_err(failed)?,
-        };
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status.is_redirection() {
-            return Err(self.redirected(status, &headers));
-        }
-        let expected = response.content_length().unwrap_or_default();
-        let expected = usize::try_from(expected).unwrap_or(LARGEST).min(LARGEST);
-        let mut body = Vec::with_capacity(expected);
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > LARGEST {
-                let message = format!("{} answers more than {LARGEST} bytes", self.base);
-                return Err(Fault::new(FaultKind::Malformed, message));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Reply {
-            status,
-            headers,
-            body,
-        })
-    }
-
-    /// Where it is sent to is told without what may be secret in it.
-    fn redirected(&self, status: StatusCode, headers: &HeaderMap) -> Fault {
-        let location = headers.get(LOCATION).and_then(|to| to.to_str().ok());
-        let location = location.unwrap_or_default().split(['?', '#']).next();
-        let message = format!(
-            "{} sends elsewhere ({}) with status {}, and redirects are not followed (give the final address)",
-            self.base,
-            location.unwrap_or_default(),
-            status.as_u16()
-        );
-        Fault::new(FaultKind::Invalid, message)
-    }
-
-    /// The headers of the file, their secrets read anew.
-    fn own_headers(&self) -> Result<HeaderMap, Fault> {
-        let mut headers = HeaderMap::new();
-        for (name, text) in &self.headers {
-            let value = match text {
-                Text::Secret(reference) => reference.resolve()?.expose().to_owned(),
-                Text::Template(template) => {
-                    let rendered = template.render(&|_| None, Escape::None);
-                    rendered.map_err(|error| {
-                        let message = format!("failed to fill in header {name:?}");
-                        Fault::new(FaultKind::Invalid, message).caused_by(error)
-                    })?
-                }
-            };
-            let (name, value) = header(name, &value)?;
-            headers.insert(name, value);
-        }
-        Ok(headers)
     }
 
     fn connected(&self) -> Result<Client, Fault> {
@@ -259,15 +265,47 @@ impl Remote {
     }
 }
 
-/// A header whose value may be secret and is never shown.
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Fault> {
-    let parsed: Option<(HeaderName, HeaderValue)> = name.parse().ok().zip(value.parse().ok());
-    let (name, mut value) = parsed.ok_or_else(|| {
-        let message = format!("header {name:?} holds characters that HTTP forbids");
-        Fault::new(FaultKind::Invalid, message)
-    })?;
-    value.set_sensitive(true);
-    Ok((name, value))
+async fn send(request: RequestBuilder, errand: &Errand<'_>) -> Result<Reply, Fault> {
+    let (shown, largest) = (errand.shown, errand.largest);
+    let failed = |source: reqwest::Error| unreachable(shown, source);
+    let again = request.try_clone();
+    let mut response = match (request.send().await, again) {
+        // A connection that was kept and is closed by now: every question may be asked twice.
+        (Err(error), Some(again)) if error.is_request() && !error.is_connect() => {
+            again.send().await.map_err(failed)?
+        }
+        (sent, _) => sent.map_err(failed)?,
+    };
+    let (status, headers) = (response.status(), response.headers().clone());
+    if status.is_redirection() {
+        return Err(redirected(shown, status, &headers));
+    }
+    let expected = response.content_length().unwrap_or_default();
+    let expected = usize::try_from(expected).unwrap_or(largest).min(largest);
+    let mut body = Vec::with_capacity(expected);
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > largest {
+            let message = format!("{shown} answers more than {largest} bytes");
+            return Err(Fault::new(FaultKind::Malformed, message));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply {
+        status,
+        headers,
+        body,
+    })
+}
+
+/// Where it is sent to is told without what may be secret in it.
+fn redirected(shown: &str, status: StatusCode, headers: &HeaderMap) -> Fault {
+    let location = headers.get(LOCATION).and_then(|to| to.to_str().ok());
+    let location = without_secrets(location.unwrap_or_default());
+    let status = status.as_u16();
+    let message = format!(
+        "{shown} sends elsewhere ({location}) with status {status}, and redirects are not followed (give the final address)"
+    );
+    Fault::new(FaultKind::Invalid, message)
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, Fault> {

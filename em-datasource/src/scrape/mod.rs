@@ -1,73 +1,61 @@
 //! Datasource `scrape`: the page of metrics that the target publishes itself. It has no history.
 
+mod form;
+mod native;
 mod page;
+mod protobuf;
+mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind, chain};
-use em_core::id::OpKey;
 use em_core::observe::Window;
-use em_core::plan::Text;
-use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Sampling, Validation};
-use em_core::read::exposition::{Exposition, ExpositionFormat};
-use em_core::template::{Escape, Template};
-use em_core::value::Value;
-use hyper::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use em_core::plan::DatasourceSpec;
+use em_core::port::{
+    Answer, Asked, Clock, Datasource, Health, OpContext, Sampling, Series, Validation,
+};
+use em_core::template::Template;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
-use crate::http::{self, Address};
+use self::form::Page;
+use self::native::{Mixed, Past, Seen};
+use crate::look::Looks;
+use crate::remote::{Content, Place, Remote, Visit, without_secrets};
 use crate::selector::Selector;
 
 /// Time between two looks where the file says nothing.
 const USUAL_PERIOD: Duration = Duration::from_secs(1);
 /// The longest time for one page, whatever the deadline.
 const LONGEST: Duration = Duration::from_secs(30);
-const FORMATS: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+/// A larger page is refused.
+const LARGEST: usize = 64 << 20;
 
-/// A page of metrics in the Prometheus text format or in `OpenMetrics` text.
+/// A page of metrics in the Prometheus text format, in `OpenMetrics` text, or in protobuf.
 ///
 /// The query of a metric is a name with matchers of labels, `http_requests_total{code=~"2.."}`. A
 /// histogram is asked for by its name or by its `_bucket` series.
+///
+/// A program that can say it as text is asked for text, where native histograms have no buckets: a
+/// header `Accept` of the file that names protobuf makes it tell them.
 #[derive(Debug)]
 pub struct ScrapeDatasource {
-    clock: Arc<dyn Clock>,
+    remote: Remote,
     url: Template,
-    headers: BTreeMap<String, Text>,
-    every: Duration,
-    /// The last look: metrics that are asked together share one.
-    last: Mutex<Option<Look>>,
-}
-
-#[derive(Debug, Clone)]
-struct Look {
-    key: OpKey,
-    endpoint: String,
-    began: Instant,
-    at: Timestamp,
-    page: Arc<Exposition>,
-    /// Queries it was used for: whoever asks the same again wants a new look.
-    used: BTreeSet<String>,
+    looks: Looks<Page>,
+    past: Mutex<Past>,
 }
 
 impl ScrapeDatasource {
-    /// The page at `url`, asked with these headers once per `every`.
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        url: Template,
-        headers: BTreeMap<String, Text>,
-        every: Option<Duration>,
-    ) -> Self {
+    /// The page at `url`, reached and asked as `source` says.
+    pub fn new(clock: Arc<dyn Clock>, url: Template, source: &DatasourceSpec) -> Self {
         Self {
-            clock,
+            remote: Remote::new(clock, &without_secrets(url.text()), source),
+            looks: Looks::new(source.every.unwrap_or(USUAL_PERIOD)),
             url,
-            headers,
-            every: every.unwrap_or(USUAL_PERIOD),
-            last: Mutex::new(None),
+            past: Mutex::default(),
         }
     }
 
@@ -77,94 +65,39 @@ impl ScrapeDatasource {
         said.or_else(|| self.url.is_constant().then(|| self.url.text().to_owned()))
     }
 
-    /// One look, shared by all that ask within half a period.
-    async fn look(&self, cx: &OpContext, asked: &Asked) -> Result<Look, Fault> {
-        let Some(endpoint) = self.endpoint(Some(asked)) else {
-            let message = "the address of the page is only known while the target runs";
-            return Err(Fault::new(FaultKind::Invalid, message));
+    async fn page(&self, cx: &OpContext, endpoint: &str) -> Result<Page, Fault> {
+        let place = Place::parse(endpoint)?;
+        let visit = Visit {
+            place: &place,
+            content: Content::Query(&[]),
+            accept: form::FORMS,
+            // Whatever publishes the page is the target.
+            address: Some(place.authority()),
+            longest: LONGEST,
+            largest: LARGEST,
         };
-        let mut last = self.last.lock().await;
-        if let Some(look) = &mut *last
-            && look.key == cx.key
-            && look.endpoint == endpoint
-            && look.began.elapsed() < self.every / 2
-            && look.used.insert(asked.text.clone())
-        {
-            return Ok(look.clone());
-        }
-        let (began, at) = (Instant::now(), self.clock.now());
-        let page = self.page(cx, &endpoint).await?;
-        let look = Look {
-            key: cx.key.clone(),
-            endpoint,
-            began,
-            at,
-            page: Arc::new(page),
-            used: BTreeSet::from([asked.text.clone()]),
-        };
-        Ok(last.insert(look).clone())
-    }
-
-    async fn page(&self, cx: &OpContext, endpoint: &str) -> Result<Exposition, Fault> {
-        let address = Address::parse(endpoint)?;
-        let headers = self.headers(cx, &address)?;
-        let left = Duration::try_from(cx.deadline.duration_since(self.clock.now()));
-        let limit = left.unwrap_or_default().min(LONGEST);
-        let page = http::get(&address, headers, limit).await?;
-        let malformed = |problem: String| {
-            let message = format!("failed to read the page {}: {problem}", address.shown());
-            Fault::new(FaultKind::Malformed, message)
-        };
-        let text = std::str::from_utf8(&page.body);
-        let text = text.map_err(|error| malformed(error.to_string()))?;
-        let format = ExpositionFormat::of_content_type(&page.content_type);
-        Exposition::parse(text, format).map_err(|error| malformed(chain(&error)))
-    }
-
-    /// The headers, their secrets read anew.
-    fn headers(&self, cx: &OpContext, address: &Address) -> Result<HeaderMap, Fault> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(FORMATS));
-        for (name, text) in &self.headers {
-            let value = match text {
-                Text::Secret(reference) => reference.resolve()?.expose().to_owned(),
-                Text::Template(template) => {
-                    let lookup = |name: &str| value_of(cx, address, name);
-                    let rendered = template.render(&lookup, Escape::None);
-                    rendered.map_err(|error| {
-                        let message = format!("failed to fill in header {name:?}");
-                        Fault::new(FaultKind::Invalid, message).caused_by(error)
-                    })?
-                }
-            };
-            let parsed: Option<(HeaderName, HeaderValue)> =
-                name.parse().ok().zip(value.parse().ok());
-            let Some((header, mut value)) = parsed else {
-                // The value may be a secret and is not shown.
-                let message = format!("header {name:?} holds characters that HTTP forbids");
-                return Err(Fault::new(FaultKind::Invalid, message));
-            };
-            value.set_sensitive(true);
-            headers.insert(header, value);
-        }
-        Ok(headers)
+        let reply = self.remote.visit(cx, &visit).await?;
+        form::page(place.shown(), &reply)
     }
 }
 
-/// What a placeholder of a header stands for.
-fn value_of(cx: &OpContext, address: &Address, name: &str) -> Option<Value> {
-    let (trial, iteration) = match &cx.key {
-        OpKey::Iteration {
-            trial, iteration, ..
-        } => (trial.0, iteration.0),
-        OpKey::Experiment { .. } | OpKey::Hold { .. } => (0, 0),
-    };
-    match name {
-        "address" => Some(Value::from(address.authority())),
-        "trial" => Some(Value::from(i64::from(trial))),
-        "iteration" => Some(Value::from(i64::from(iteration))),
-        _ => None,
+/// The series that a page has for a query, and what is to be said where there are none. `buckets`
+/// makes series of native histograms.
+fn told(
+    page: &Page,
+    selector: &Selector,
+    at: Timestamp,
+    buckets: impl FnOnce(Seen) -> Result<Vec<Series>, Mixed>,
+) -> Result<(Vec<Series>, Vec<String>), Fault> {
+    let mut series = page::select(&page.exposition, selector, at);
+    let natives = page::natives(page, selector);
+    if !natives.is_empty() {
+        let buckets = buckets(Seen { at, natives });
+        series
+            .extend(buckets.map_err(|error| Fault::new(FaultKind::Malformed, error.to_string()))?);
     }
+    let warnings = series.is_empty().then(|| page::nothing(page, selector));
+    Ok((series, warnings.into_iter().collect()))
 }
 
 fn selector(asked: &Asked) -> Result<Selector, Fault> {
@@ -186,12 +119,12 @@ impl Datasource for ScrapeDatasource {
         let Some(endpoint) = self.endpoint(Some(asked)) else {
             return Ok(Validation::default());
         };
-        let page = self.page(cx, &endpoint).await?;
-        let series = page::select(&page, &selector, self.clock.now());
-        let warnings = series.is_empty().then(|| page::nothing(&page, &selector));
+        let (at, page) = (self.remote.clock().now(), self.page(cx, &endpoint).await?);
+        let alone = |seen| native::series(&[seen], &selector);
+        let (series, warnings) = told(&page, &selector, at, alone)?;
         Ok(Validation {
             series: Some(series.len() as u64),
-            warnings: warnings.into_iter().collect(),
+            warnings,
         })
     }
 
@@ -201,26 +134,34 @@ impl Datasource for ScrapeDatasource {
     }
 
     fn sampling(&self) -> Option<Sampling> {
-        Some(Sampling { every: self.every })
+        let every = self.looks.every();
+        Some(Sampling { every })
     }
 
     async fn sample(&self, cx: &OpContext, asked: &Asked) -> Result<Answer, Fault> {
         let selector = selector(asked)?;
-        let look = self.look(cx, asked).await?;
-        let series = page::select(&look.page, &selector, look.at);
-        let warnings = series
-            .is_empty()
-            .then(|| page::nothing(&look.page, &selector));
+        let Some(endpoint) = self.endpoint(Some(asked)) else {
+            let message = "the address of the page is only known while the target runs";
+            return Err(Fault::new(FaultKind::Invalid, message));
+        };
+        let clock = self.remote.clock();
+        let page = self.page(cx, &endpoint);
+        let look = self.looks.share(cx, clock, &endpoint, &asked.text, page);
+        let look = look.await?;
+        let mut past = self.past.lock().await;
+        let since = |seen| past.add(cx, &endpoint, &asked.text, &selector, seen);
+        let (series, warnings) = told(&look.seen, &selector, look.at, since)?;
         Ok(Answer {
             series,
             window: Window {
                 start: look.at,
                 end: look.at,
             },
-            warnings: warnings.into_iter().collect(),
-            tries: 1,
+            warnings,
+            tries: cx.attempt,
             step: None,
-            status: None,
+            // Nothing else is a page.
+            status: Some(200),
         })
     }
 }

@@ -6,8 +6,11 @@ use em_core::expression::closest;
 use em_core::port::{Labels, Point, Series};
 use em_core::read::ReadSample;
 use em_core::read::exposition::{Exposition, MetricKind};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::form::Page;
+use super::native::Native;
+use crate::instant::instant;
 use crate::selector::Selector;
 
 /// The selected series, each with one point: at the page's own time where it says one, else at `now`.
@@ -18,7 +21,7 @@ pub(super) fn select(page: &Exposition, selector: &Selector, now: Timestamp) -> 
         if names.contains(&sample.name.as_str()) && selector.accepts(sample) {
             let mut labels = sample.labels.clone();
             labels.insert("__name__".to_owned(), sample.name.clone());
-            let at = stamp(sample).unwrap_or(now);
+            let at = sample.at.and_then(instant).unwrap_or(now);
             let value = sample.value;
             series.insert(labels, Point { at, value });
         }
@@ -64,14 +67,20 @@ fn names<'n>(page: &'n Exposition, selector: &'n Selector) -> Vec<&'n str> {
     names
 }
 
-fn stamp(sample: &ReadSample) -> Option<Timestamp> {
-    let at = SignedDuration::try_from_secs_f64(sample.at?).ok()?;
-    Timestamp::from_duration(at).ok()
+/// The native histograms that a selector means, whatever it says of their boundaries.
+pub(super) fn natives(page: &Page, selector: &Selector) -> Vec<Native> {
+    let name = selector.name.as_str();
+    let stem = name.strip_suffix("_bucket").unwrap_or(name);
+    let natives = page.natives.iter();
+    natives
+        .filter(|one| one.family == stem || one.family == name)
+        .cloned()
+        .collect()
 }
 
 /// What to say of a selector that selects nothing.
-pub(super) fn nothing(page: &Exposition, selector: &Selector) -> String {
-    let name = &selector.name;
+pub(super) fn nothing(page: &Page, selector: &Selector) -> String {
+    let (page, name) = (&page.exposition, &selector.name);
     if page.samples.iter().any(|sample| sample.name == *name) {
         return format!("no series of {name} has such labels");
     }
@@ -132,7 +141,10 @@ latency_seconds_count 9
 
     #[test]
     fn what_is_not_there_is_said_with_what_is_near() {
-        let page = Exposition::parse(PAGE, ExpositionFormat::Prometheus).unwrap();
+        let page = Page {
+            exposition: Exposition::parse(PAGE, ExpositionFormat::Prometheus).unwrap(),
+            natives: Vec::new(),
+        };
         let said = |query: &str| nothing(&page, &Selector::parse(query).unwrap());
         assert_eq!(
             said("http_request_total"),

@@ -6,6 +6,7 @@ mod auth;
 mod faults;
 mod golden;
 mod influxdb;
+mod page;
 mod prometheus;
 mod servers;
 mod tunnel;

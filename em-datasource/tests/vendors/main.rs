@@ -2,6 +2,7 @@
 
 mod asking;
 mod datadog;
-mod instana;
 mod graphite;
 mod influxdb;
+mod instana;
+mod json;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use em_core::plan::{
-    Apply, Baseline, Compare, DatasourceKind, Direction, Domain, Fold, LoadSpec, Metric,
-    MetricKind, Plan, RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
+    Apply, Baseline, Compare, DatadogSpec, DatasourceKind, Direction, Domain, Fold, GraphiteSpec,
+    InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind, Plan, RateSpec, ResourceKind, Scale,
+    TargetSpec, Tunable,
 };
 use em_core::template::Template;
 use em_core::value::Unit;

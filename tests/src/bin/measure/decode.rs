@@ -34,10 +34,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     let folder = tempfile::tempdir().context("failed to make a folder")?;
     let path = folder.path().join("answer.json");
     std::fs::write(&path, answer()).context("failed to write the answer")?;
-    let body = std::fs::metadata(&path)
-        .context("failed to look at the answer")?
-        .len();
-    let body = body as f64 / 1024.0;
+    let body = std::fs::metadata(&path).context("failed to look at the answer")?;
+    let body = u32::try_from(body.len()).context("the answer is too large")?;
+    let body = f64::from(body) / 1024.0;
     let rounds = bench.by_form(3, 15);
     let python = python(bench)?;
     bench.say(&format!(

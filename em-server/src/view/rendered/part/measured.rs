@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use em_core::expression::Name;
 use em_core::plan::{
-    CommandLoad, DatasourceKind, HttpLoad, LoadSpec, Metric, QueryMethod, RunMode, SimulatedSpec,
-    TargetSpec, Text,
+    CommandLoad, DatadogSpec, DatasourceKind, GraphiteSpec, HttpLoad, InfluxDbSpec, InstanaSpec,
+    LoadSpec, Metric, QueryMethod, RunMode, SimulatedSpec, TargetSpec, Text,
 };
 use em_core::template::{Escape, Template};
-use em_core::value::Value;
 use em_local::fill::{self, Values};
 
 use super::{Known, Part, variables};

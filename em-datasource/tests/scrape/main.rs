@@ -1,76 +1,24 @@
 //! The datasource `scrape` against a server of the test's own.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod asking;
+mod protobuf;
+mod secure;
+#[path = "../real/tunnel.rs"]
+mod tunnel;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use em_core::fault::FaultKind;
-use em_core::id::{Epoch, OpKey};
+use em_core::fault::{FaultKind, Retry};
 use em_core::plan::{MetricKind, SecretRef, Text};
-use em_core::port::{Asked, Clock as _, Datasource as _, OpContext, SystemClock};
+use em_core::port::{Asked, Datasource as _};
 use em_core::template::Template;
-use em_datasource::ScrapeDatasource;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-/// Answers each request with `answer(its head, its number)`; answers its address.
-async fn server<F>(answer: F) -> String
-where
-    F: Fn(String, u32) -> Vec<u8> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        for number in 0.. {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
-            }
-            let bytes = answer(String::from_utf8(head).unwrap(), number);
-            // A client that has read enough hangs up.
-            drop(stream.write_all(&bytes).await);
-        }
-    });
-    format!("http://{address}/metrics")
-}
-
-fn ok(body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
-}
-
-fn context(limit: Duration) -> OpContext {
-    let key = OpKey::Experiment {
-        experiment: "a".parse().unwrap(),
-        seq: 1,
-    };
-    let epoch = Epoch {
-        store: "test".to_owned(),
-        counter: 1,
-    };
-    let deadline = SystemClock.now() + limit;
-    OpContext::new(key, epoch, deadline, CancellationToken::new())
-}
-
-fn asked(url: &str, query: &str) -> Asked {
-    Asked {
-        text: query.to_owned(),
-        kind: MetricKind::Counter,
-        endpoint: Some(url.to_owned()),
-        body: None,
-    }
-}
-
-fn source(headers: BTreeMap<String, Text>) -> ScrapeDatasource {
-    let url = Template::parse("http://{{address}}/metrics").unwrap();
-    ScrapeDatasource::new(Arc::new(SystemClock), url, headers, None)
-}
-
-const SECONDS: Duration = Duration::from_secs(20);
+use crate::asking::{SECONDS, asked, context, of_type, ok, server, source, values};
 
 async fn fault_of(answer: Vec<u8>) -> (FaultKind, String) {
     let url = server(move |_, _| answer.clone()).await;
@@ -143,8 +91,22 @@ async fn answers_that_are_no_page_are_faults_of_their_kind() {
     let denied = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec();
     assert_eq!(fault_of(denied).await.0, FaultKind::Denied);
 
+    let busy = b"HTTP/1.1 429 No\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let url = server(move |_, _| busy.clone()).await;
+    let fault = source(BTreeMap::new())
+        .sample(&context(SECONDS), &asked(&url, "up"))
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Throttled);
+    assert_eq!(fault.retry, Retry::After(Duration::from_secs(9)));
+
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nup 1\n".to_vec();
     assert_eq!(fault_of(cut).await.0, FaultKind::Unavailable);
+
+    let packed = b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\n?".to_vec();
+    let (kind, said) = fault_of(packed).await;
+    assert_eq!(kind, FaultKind::Malformed);
+    assert!(said.contains("\"br\", which was not asked for"), "{said}");
 
     let (kind, said) = fault_of(ok("up 1\n<html>\n")).await;
     assert_eq!(kind, FaultKind::Malformed);
@@ -203,4 +165,90 @@ async fn a_query_is_validated_against_the_page_where_that_is_known() {
     assert_eq!(source.validate(&cx, &later).await.unwrap().series, None);
     let broken = source.validate(&cx, &asked(&url, "rate(x[1m])")).await;
     assert_eq!(broken.unwrap_err().kind, FaultKind::Invalid);
+}
+
+#[tokio::test]
+async fn headers_know_the_page_and_the_iteration_and_override_the_forms() {
+    let headers = [
+        ("X-Who", "{{address}} {{trial}}/{{iteration}}"),
+        ("Accept", "text/plain"),
+    ];
+    let headers = headers.map(|(name, text)| {
+        let template = Template::parse(text).unwrap();
+        (name.to_owned(), Text::Template(template))
+    });
+    let url = server(|head, _| {
+        let host = head.lines().find_map(|line| line.strip_prefix("host: "));
+        let who = format!("x-who: {} 7/3\r\n", host.unwrap());
+        let told = [who.as_str(), "accept: text/plain\r\n"].map(|line| head.contains(line));
+        ok(&format!(
+            "told {}\n",
+            told.iter().filter(|told| **told).count()
+        ))
+    })
+    .await;
+    let source = source(BTreeMap::from(headers));
+    let answer = source.sample(&context(SECONDS), &asked(&url, "told")).await;
+    assert_eq!(values(&answer.unwrap(), "x"), [(String::new(), 2.0)].into());
+}
+
+#[tokio::test]
+async fn text_is_asked_for_first() {
+    let url = server(|head, _| {
+        let line = head.lines().find_map(|line| line.strip_prefix("accept: "));
+        let forms: Vec<&str> = line.unwrap().split(',').collect();
+        let is_text = forms[0] == "application/openmetrics-text;version=1.0.0"
+            && forms[1] == "text/plain;version=0.0.4;q=0.5"
+            && forms[2].ends_with("encoding=delimited;q=0.3");
+        ok(&format!("text {}\n", u8::from(is_text && forms.len() == 3)))
+    })
+    .await;
+    let source = source(BTreeMap::new());
+    let answer = source.sample(&context(SECONDS), &asked(&url, "text")).await;
+    assert_eq!(values(&answer.unwrap(), "x"), [(String::new(), 1.0)].into());
+}
+
+#[tokio::test]
+async fn the_type_of_the_answer_says_how_it_is_read() {
+    let open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let url = server(|_, number| match number {
+        0 => of_type(open, b"up 1 1700000000.5\n# EOF\n"),
+        1 => of_type(open, b"up 1 1700000000.5\n"),
+        _ => ok("up 1 1700000000500\n"),
+    })
+    .await;
+    let (source, cx) = (source(BTreeMap::new()), context(SECONDS));
+    let asked = asked(&url, "up");
+    let first = source.sample(&cx, &asked).await.unwrap();
+    let broken_off = source.sample(&cx, &asked).await.unwrap_err();
+    assert_eq!(broken_off.kind, FaultKind::Malformed);
+    let last = source.sample(&cx, &asked).await.unwrap();
+    for answer in [first, last] {
+        let at = answer.series[0].points[0].at;
+        assert_eq!(at.as_millisecond(), 1_700_000_000_500);
+        assert_eq!((answer.tries, answer.status), (1, Some(200)));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_proves_who_asks_is_refused_unspoken() {
+    let source = source(BTreeMap::new());
+    for url in [
+        "http://me:hush@127.0.0.1:9/metrics",
+        "ftp://127.0.0.1/x?k=hush",
+    ] {
+        let refused = source.sample(&context(SECONDS), &asked(url, "up")).await;
+        let fault = refused.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Invalid);
+        assert!(!fault.chain().contains("hush"), "{fault}");
+    }
+    let unknown = Asked {
+        endpoint: None,
+        ..asked("", "up")
+    };
+    let fault = source
+        .sample(&context(SECONDS), &unknown)
+        .await
+        .unwrap_err();
+    assert!(fault.message.contains("only known while the target runs"));
 }
