@@ -1,5 +1,4 @@
 //! A whole experiment whose numbers come from a real Prometheus, and `em query` over the same file.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::process::Command;
 

@@ -358,10 +358,10 @@ mod tests {
     #[test]
     fn where_nothing_can_be_escaped_only_words_are_let_in() {
         assert_eq!(
-            render("avg:x{{{word}}}", Escape::Word),
-            "avg:x{plain.word-1}"
+            render("avg:x{p:{{word}}}", Escape::Word),
+            "avg:x{p:plain.word-1}"
         );
-        assert!(refusal("avg:x{p:{{name}} }", Escape::Word).contains("would change the query"));
+        assert!(refusal("avg:x{p:{{name}}}", Escape::Word).contains("would change the query"));
     }
 
     #[test]
