@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -73,8 +74,8 @@ fn main() -> Result<()> {
         Way::Em => mean(body)?,
     };
     let took = began.elapsed().as_secs_f64();
-    println!("{took} {} {seen}", peak_kilobytes()?);
-    Ok(())
+    let said = writeln!(io::stdout(), "{took} {} {seen}", peak_kilobytes()?);
+    said.context("failed to say it")
 }
 
 fn mean(body: Vec<u8>) -> Result<usize> {

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use anyhow::{Context as _, Result};
-use em_core::observe::{MetricSummary, Statistic, Summary};
+use em_core::observe::{Statistic, Summary};
 use em_core::report::Report;
 use em_load::demo::BOUNDS_MS;
 use em_tests::house;
@@ -26,17 +26,24 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
         let report = run(seed)?;
         let is_best = report.winning.as_ref().is_some_and(is_known_best);
         best += u32::from(is_best);
-        let shifts = report.trials.iter().flat_map(|trial| &trial.iterations);
-        let shifts: Vec<usize> = shifts.flat_map(shifts_of).collect();
-        compared += shifts.len();
-        far += shifts.iter().filter(|shift| **shift > 1).count();
+        let seen = report.trials.iter().flat_map(|trial| &trial.iterations);
+        let pairs: Vec<Pair> = seen.flat_map(pairs_of).collect();
+        compared += pairs.len();
+        let far_ones: Vec<&Pair> = pairs.iter().filter(|pair| pair.buckets() > 1).collect();
+        for pair in &far_ones {
+            bench.say(&format!(
+                "{}: {:.1} ms scraped, {:.1} ms driven",
+                pair.percentile, pair.scraped, pair.driven
+            ))?;
+        }
+        far += far_ones.len();
         let winning = report.winning.as_ref();
         bench.say(&format!(
             "seed {seed}: {} iterations, winner {}, {} percentiles, at most {} buckets from the driver's own",
             report.iterations,
             winning.map_or_else(|| "none".to_owned(), ToString::to_string),
-            shifts.len(),
-            shifts.iter().max().copied().unwrap_or_default(),
+            pairs.len(),
+            pairs.iter().map(Pair::buckets).max().unwrap_or_default(),
         ))?;
     }
     Ok(Measured {
@@ -72,20 +79,33 @@ fn free_port() -> Result<String> {
         .to_string())
 }
 
-/// How many buckets lie between both sources, for each percentile of one iteration.
-fn shifts_of(seen: &Summary) -> Vec<usize> {
-    let summary = |name: &str| seen.iter().find(|(known, _)| known.as_str() == name);
-    let (scraped, driven) = (summary("latency"), summary("load.response_time"));
-    let pairs = PERCENTILES.iter().filter_map(|percentile| {
-        let scraped = bucket(scraped?.1, percentile)?;
-        Some(scraped.abs_diff(bucket(driven?.1, percentile)?))
-    });
-    pairs.collect()
+/// One percentile of one iteration as both saw it, in milliseconds.
+struct Pair {
+    percentile: &'static str,
+    scraped: f64,
+    driven: f64,
 }
 
-/// The bucket of the service's histogram in which a statistic lies.
-fn bucket(summary: &MetricSummary, statistic: &str) -> Option<usize> {
-    let statistic: Statistic = statistic.parse().ok()?;
-    let milliseconds = summary.get(&statistic)?.value * 1e3;
-    Some(BOUNDS_MS.partition_point(|bound| f64::from(*bound) < milliseconds))
+impl Pair {
+    /// How many bounds of the service's histogram lie between both.
+    fn buckets(&self) -> usize {
+        let bucket = |value| BOUNDS_MS.partition_point(|bound| f64::from(*bound) < value);
+        bucket(self.scraped).abs_diff(bucket(self.driven))
+    }
+}
+
+fn pairs_of(seen: &Summary) -> Vec<Pair> {
+    let value = |metric: &str, percentile: &str| {
+        let (_, summary) = seen.iter().find(|(known, _)| known.as_str() == metric)?;
+        let statistic: Statistic = percentile.parse().ok()?;
+        Some(summary.get(&statistic)?.value * 1e3)
+    };
+    let pairs = PERCENTILES.iter().filter_map(|percentile| {
+        Some(Pair {
+            percentile,
+            scraped: value("latency", percentile)?,
+            driven: value("load.response_time", percentile)?,
+        })
+    });
+    pairs.collect()
 }
