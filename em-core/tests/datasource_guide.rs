@@ -1,7 +1,5 @@
 //! The pieces of files in the guide to datasources are pieces of working files.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic wherever it likes")]
-
 use em_core::file::{self, FileContext};
 
 const GUIDE: &str = include_str!("../../docs/datasources.md");

@@ -3,6 +3,7 @@
 mod amend;
 mod gate;
 mod room;
+mod sources;
 
 use std::sync::Arc;
 

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, OpContext};
+use super::{Asked, Finding, OpContext, Severity};
 use crate::fault::Fault;
+use crate::id::DatasourceName;
 use crate::observe::Window;
-use crate::plan::Secret;
+use crate::plan::{Fold, Metric, MetricKind, Secret};
 
 /// A source of metric data.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
@@ -82,6 +83,33 @@ pub struct Health {
     pub clock_skew_ms: Option<i64>,
 }
 
+/// Clocks further apart make windows that miss what belongs to them.
+const SKEW_TOLD_MS: i64 = 1_000;
+/// Clocks further apart make results of something else.
+const SKEW_REFUSED_MS: i64 = 30_000;
+
+impl Health {
+    /// What is worth knowing of the source's clock.
+    pub fn finding(&self, name: &DatasourceName) -> Option<Finding> {
+        let skew = self.clock_skew_ms?;
+        let severity = match skew.abs() {
+            skew if skew <= SKEW_TOLD_MS => return None,
+            skew if skew <= SKEW_REFUSED_MS => Severity::Warning,
+            _ => Severity::Error,
+        };
+        let direction = if skew > 0 { "ahead of" } else { "behind" };
+        #[expect(clippy::cast_precision_loss, reason = "it is shown with one digit")]
+        let seconds = skew.unsigned_abs() as f64 / 1e3;
+        Some(Finding {
+            severity,
+            what: format!(
+                "the clock of datasource {name} is {seconds:.1} s {direction} this machine's: windows would be cut elsewhere than they were measured"
+            ),
+            remedy: Some("let both be set by NTP".to_owned()),
+        })
+    }
+}
+
 /// What a source says about a query before it is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validation {
@@ -89,6 +117,45 @@ pub struct Validation {
     pub series: Option<u64>,
     /// What is worth knowing.
     pub warnings: Vec<String>,
+}
+
+/// Answers with more series take long, and say little.
+const SERIES_TOLD: u64 = 1_000;
+/// Answers with more series are a mistake.
+const SERIES_REFUSED: u64 = 20_000;
+
+impl Validation {
+    /// What is worth knowing of the query of a metric.
+    pub fn findings(&self, metric: &Metric) -> Vec<Finding> {
+        let note = |severity, what: String, remedy: Option<&str>| Finding {
+            severity,
+            what: format!("metric {}: {what}", metric.name),
+            remedy: remedy.map(str::to_owned),
+        };
+        let warnings = self.warnings.iter();
+        let mut findings: Vec<Finding> = warnings
+            .map(|warning| note(Severity::Note, warning.clone(), None))
+            .collect();
+        let count = self.series.unwrap_or_default();
+        if count > SERIES_TOLD {
+            let severity = if count > SERIES_REFUSED {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            let what = format!("the query answers {count} series");
+            findings.push(note(
+                severity,
+                what,
+                Some("narrow it down, or sum up in the query"),
+            ));
+        } else if count > 1 && metric.fold == Fold::Single && metric.kind != MetricKind::Histogram {
+            let what = format!("the query answers {count} series now, and fold: single takes one");
+            let remedy = "narrow it down, or say how they become one (fold: sum, mean, min, max)";
+            findings.push(note(Severity::Warning, what, Some(remedy)));
+        }
+        findings
+    }
 }
 
 /// Labels of one series.
@@ -148,4 +215,27 @@ pub struct Point {
     pub at: Timestamp,
     /// What. May be NaN or infinite: that is for the fold to judge.
     pub value: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_apart_are_told_and_then_refused() {
+        let found = |skew| {
+            let health = Health {
+                version: None,
+                clock_skew_ms: Some(skew),
+            };
+            let finding = health.finding(&"prom".parse().unwrap());
+            finding.map(|finding| (finding.severity, finding.what))
+        };
+        assert_eq!(found(1_000), None);
+        let (severity, what) = found(-2_500).unwrap();
+        assert_eq!(severity, Severity::Warning);
+        assert!(what.contains("2.5 s behind"), "{what}");
+        assert_eq!(found(30_001).unwrap().0, Severity::Error);
+        assert_eq!(Health::default().finding(&"prom".parse().unwrap()), None);
+    }
 }

@@ -146,6 +146,16 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
+impl Finding {
+    /// What was found and what to do about it.
+    pub fn sentence(&self) -> String {
+        match &self.remedy {
+            Some(remedy) => format!("{} ({remedy})", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

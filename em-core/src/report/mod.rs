@@ -12,7 +12,7 @@ use crate::experiment::{Experiment, Trial};
 use crate::id::{ExperimentName, TrialId};
 use crate::journal::{Answer, Outcome, Stopped};
 use crate::observe::{ConstraintVerdict, Judgement, Summary, TrialLevel, Verdict};
-use crate::port::Analyst;
+use crate::port::{Analyst, Finding, Severity};
 use crate::schedule::{final_history, histories, standings, trial_history};
 
 /// The format of reports that this build writes.
@@ -254,8 +254,10 @@ fn remarks(experiment: &Experiment) -> Vec<String> {
     for remark in results.flat_map(|result| &result.remarks) {
         *counted.entry(remark).or_insert(0) += 1;
     }
-    counted
-        .into_iter()
-        .map(|(remark, times)| format!("{remark} ({times} iterations)"))
-        .collect()
+    let counted = counted.into_iter();
+    let counted = counted.map(|(remark, times)| format!("{remark} ({times} iterations)"));
+    let survey = experiment.survey();
+    let findings = survey.into_iter().flat_map(|survey| &survey.findings);
+    let findings = findings.filter(|finding| finding.severity > Severity::Note);
+    findings.map(Finding::sentence).chain(counted).collect()
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod passage;
 mod recover;
 mod requests;
+mod sources;
 mod steps;
 mod tell;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::decide::Run;
+use super::sources;
 use crate::engine::blame::Patience;
 use crate::engine::error::EngineError;
 use crate::fault::Fault;
@@ -40,12 +41,19 @@ impl Run {
         let look = caller.call("look at the target", patience, |cx| async move {
             ports.target.survey(&cx, plan).await
         });
-        let Some(found) = self.unless_told_to_leave(Box::pin(look)).await? else {
+        let all = async {
+            let mut survey = look.await.map_err(|fault| ("the target", fault))?;
+            let sources = sources::survey(&session, &caller).await;
+            let sources = sources.map_err(|fault| ("a datasource", fault))?;
+            survey.findings.extend(sources);
+            Ok(survey)
+        };
+        let Some(found) = self.unless_told_to_leave(Box::pin(all)).await? else {
             return Ok(false);
         };
         self.decide(match found {
             Ok(survey) => ExperimentEvent::Surveyed { survey },
-            Err(fault) => paused("the target cannot be looked at", &fault),
+            Err((what, fault)) => paused(&format!("{what} cannot be looked at"), &fault),
         })?;
         Ok(true)
     }

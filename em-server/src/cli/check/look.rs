@@ -136,11 +136,13 @@ async fn sources(plan: &Plan, base: &Path, data: &Path, looks: &mut Looks) {
         let probed = in_time(plan, source.probe(&cx)).await;
         let is_there = probed.is_ok();
         let act = format!("failed to probe datasource {name}");
-        looks.note(
-            format!("source {name}"),
-            &act,
-            probed.map(|health| healthy(&health)),
-        );
+        let told = probed.and_then(|health| match health.finding(name) {
+            Some(finding) if finding.severity == Severity::Error => {
+                Err(Fault::new(FaultKind::Invalid, finding.what))
+            }
+            _ => Ok(healthy(&health)),
+        });
+        looks.note(format!("source {name}"), &act, told);
         // What cannot be reached has said so once.
         let metrics = plan.metrics.iter().filter(|_| is_there);
         for metric in metrics.filter(|metric| metric.datasource == *name) {

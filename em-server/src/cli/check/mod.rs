@@ -100,7 +100,5 @@ fn say(finding: &Finding) {
         Severity::Warning => "warning",
         Severity::Error => "error",
     };
-    let remedy = finding.remedy.as_deref();
-    let remedy = remedy.map_or_else(String::new, |remedy| format!(" ({remedy})"));
-    screen::say(&format!("{severity}: {}{remedy}", finding.what));
+    screen::say(&format!("{severity}: {}", finding.sentence()));
 }
