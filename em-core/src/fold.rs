@@ -196,30 +196,62 @@ fn levels(
     window: Window,
     finite: &mut Finite,
 ) -> Result<Option<Observed>, FoldError> {
-    let mut instants: BTreeMap<Timestamp, Vec<f64>> = BTreeMap::new();
-    let within = |points: &[Point]| {
-        let inside = points.iter().filter(|point| window.contains(point.at));
-        inside.copied().collect::<Vec<_>>()
-    };
-    let inside: Vec<(&Labels, Vec<Point>)> = series
+    let inside: Vec<(&Labels, &[Point])> = series
         .iter()
-        .map(|series| (&series.labels, within(&series.points)))
+        .map(|series| (&series.labels, within(&series.points, window)))
         .filter(|(_, points)| !points.is_empty())
         .collect();
     one_or_rule(metric, inside.iter().map(|(labels, _)| *labels))?;
-    for (_, points) in inside {
-        for point in finite.points(&points)? {
-            instants.entry(point.at).or_default().push(point.value);
+    let inside: Vec<&[Point]> = inside.into_iter().map(|(_, points)| points).collect();
+    let mut points = Vec::new();
+    let mut add = |at, values: &[f64]| {
+        let value = across(metric.fold, values);
+        points.extend(value.map(|value| TimedValue { at, value }));
+    };
+    if are_aligned(&inside) {
+        let instants = inside.first().map_or(0, |points| points.len());
+        let mut values = Vec::with_capacity(inside.len());
+        for instant in 0..instants {
+            values.clear();
+            let column = || inside.iter().filter_map(|points| points.get(instant));
+            for point in column() {
+                values.extend(finite.take(*point)?);
+            }
+            if let Some(first) = column().next() {
+                add(first.at, &values);
+            }
+        }
+    } else {
+        let mut instants: BTreeMap<Timestamp, Vec<f64>> = BTreeMap::new();
+        for point in inside.into_iter().flatten() {
+            if let Some(value) = finite.take(*point)? {
+                instants.entry(point.at).or_default().push(value);
+            }
+        }
+        for (at, values) in &instants {
+            add(*at, values);
         }
     }
-    let points: Vec<TimedValue> = instants
-        .into_iter()
-        .filter_map(|(at, values)| {
-            let value = across(metric.fold, &values)?;
-            Some(TimedValue { at, value })
-        })
-        .collect();
     Ok((!points.is_empty()).then_some(Observed::Values { points }))
+}
+
+/// The points of a series, which are in order of time, within a window.
+fn within(points: &[Point], window: Window) -> &[Point] {
+    let from = points.partition_point(|point| point.at < window.start);
+    let rest = points.get(from..).unwrap_or_default();
+    let until = rest.partition_point(|point| point.at < window.end);
+    rest.get(..until).unwrap_or_default()
+}
+
+/// Whether all series have values at the same instants, as answers with a step do.
+fn are_aligned(series: &[&[Point]]) -> bool {
+    let Some((first, others)) = series.split_first() else {
+        return true;
+    };
+    let is_like_first = |other: &&[Point]| {
+        other.len() == first.len() && other.iter().zip(*first).all(|(a, b)| a.at == b.at)
+    };
+    others.iter().all(is_like_first)
 }
 
 fn last_of(observed: Option<Observed>) -> Option<Observed> {

@@ -48,6 +48,27 @@ fn series_are_folded_at_each_instant_before_they_are_folded_over_time() {
 }
 
 #[test]
+fn series_with_the_same_instants_are_folded_as_those_without() {
+    let aligned = [
+        series(&[("pod", "a")], &[(0, 1.0), (5, f64::NAN), (9, 3.0)]),
+        series(&[("pod", "b")], &[(0, 10.0), (5, 20.0), (9, 30.0)]),
+    ];
+    let mut metric = a_metric(MetricKind::Gauge, Fold::Sum);
+    metric.on_nan = WhenMissing::Skip;
+    let one = fold(&metric, &aligned, stretch(0, 10)).unwrap();
+    assert_eq!((values(&one), one.non_finite), (vec![11.0, 20.0, 33.0], 1));
+    // One more instant of one of them: no longer side by side.
+    let mut apart = aligned.to_vec();
+    apart[0] = series(
+        &[("pod", "a")],
+        &[(0, 1.0), (5, f64::NAN), (7, 7.0), (9, 3.0)],
+    );
+    let other = fold(&metric, &apart, stretch(0, 10)).unwrap();
+    assert_eq!(values(&other), [11.0, 20.0, 7.0, 33.0]);
+    assert_eq!(other.non_finite, 1);
+}
+
+#[test]
 fn the_value_of_a_cycle_is_the_one_at_its_end() {
     let series = [series(&[], &[(0, 1.0), (5, 2.0), (10, 3.0), (15, 4.0)])];
     let folded = fold(
