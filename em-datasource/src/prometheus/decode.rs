@@ -75,9 +75,14 @@ impl<'de> Visitor<'de> for FoundVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found, A::Error> {
         let mut found = Found::default();
-        while let Some(item) = seq.next_element()? {
+        // Series of one answer are about equally long: the next is given room for as many points.
+        let mut expected = 0;
+        while let Some(item) = seq.next_element_seed(Expecting(expected))? {
             match item {
-                Item::Series(series) => found.series.push(series),
+                Item::Series(series) => {
+                    expected = series.points.len();
+                    found.series.push(series);
+                }
                 Item::Time(at) => {
                     let Some(Text(text)) = seq.next_element()? else {
                         return Err(A::Error::custom("a time without a value"));
@@ -101,15 +106,18 @@ enum Item {
     Time(Timestamp),
 }
 
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ItemVisitor)
+/// An item with about so many points.
+struct Expecting(usize);
+
+impl<'de> DeserializeSeed<'de> for Expecting {
+    type Value = Item;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Item, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct ItemVisitor;
-
-impl<'de> Visitor<'de> for ItemVisitor {
+impl<'de> Visitor<'de> for Expecting {
     type Value = Item;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +129,10 @@ impl<'de> Visitor<'de> for ItemVisitor {
         while let Some(Text(key)) = map.next_key()? {
             match key.as_ref() {
                 "metric" => read.labels = map.next_value()?,
-                "values" => map.next_value_seed(Points(&mut read.points))?,
+                "values" => {
+                    read.points.reserve_exact(self.0);
+                    map.next_value_seed(Points(&mut read.points))?;
+                }
                 "value" => {
                     let Sample(at, value) = map.next_value()?;
                     read.points.push(Point { at, value });
@@ -233,12 +244,13 @@ fn whole<E: Error>(seconds: i64) -> Result<Timestamp, E> {
 }
 
 fn time<E: Error>(seconds: f64) -> Result<Timestamp, E> {
-    let milliseconds = (seconds * 1e3).round();
+    // To the nearest; `round` is a call of its own on most machines, and there are millions of times.
+    let milliseconds = seconds * 1e3 + 0.5_f64.copysign(seconds);
     // Beyond this there are no timestamps; NaN is neither.
     let is_near = milliseconds.abs() < 1e15;
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "it is a whole number below 2^53"
+        reason = "it is below 2^53, and cutting it off is meant"
     )]
     let at = is_near.then(|| Timestamp::from_millisecond(milliseconds as i64));
     at.and_then(Result::ok)
