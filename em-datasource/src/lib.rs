@@ -20,11 +20,13 @@ mod instana;
 mod instant;
 mod json;
 mod look;
+mod native;
 mod prometheus;
 mod push;
 mod remote;
 mod scrape;
 mod selector;
+mod spelled;
 pub mod wire;
 
 pub use datadog::DatadogDatasource;

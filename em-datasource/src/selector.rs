@@ -199,6 +199,16 @@ pub(crate) fn is_selector(query: &str) -> bool {
     }
 }
 
+/// The selector of the sums that belong to the buckets of whole histograms.
+pub(crate) fn sums_of(query: &str) -> Option<String> {
+    let selector = Selector::parse(query).ok()?;
+    // One bucket by its bound is a counter like any other.
+    let is_whole = !selector.names("le");
+    let stem = selector.name.strip_suffix("_bucket")?;
+    let matchers = query.trim().strip_prefix(selector.name.as_str())?;
+    is_whole.then(|| format!("{stem}_sum{matchers}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +259,22 @@ mod tests {
         ] {
             let said = Selector::parse(query).unwrap_err().to_string();
             assert!(said.contains(reason), "{query}: {said}");
+        }
+    }
+
+    #[test]
+    fn sums_have_the_matchers_of_their_buckets() {
+        for (query, sums) in [
+            ("x_bucket", Some("x_sum")),
+            (
+                r#" x_bucket{a="x_bucket",b=~"c|d"} "#,
+                Some(r#"x_sum{a="x_bucket",b=~"c|d"}"#),
+            ),
+            (r#"x_bucket{le="1"}"#, None),
+            ("x", None),
+            ("sum(x_bucket)", None),
+        ] {
+            assert_eq!(sums_of(query).as_deref(), sums, "{query}");
         }
     }
 }

@@ -79,6 +79,9 @@ fn what_prometheus_scraped_agrees_with_what_the_load_counts() {
         estimate("load.service_time", "mean"),
     );
     assert!(inside > 0.0 && inside < outside * 1.2, "{inside} {outside}");
+    // The sum comes with the buckets, so there is a mean; the service sees no time outside of itself.
+    let inside = estimate("duration", "mean");
+    assert!(inside > 0.0 && inside < outside * 1.2, "{inside} {outside}");
     // The server's own quantile, from the same buckets.
     let ratio = estimate("quantile", "value") / estimate("duration", "median");
     assert!((0.5..2.0).contains(&ratio), "{ratio}");

@@ -29,7 +29,9 @@ impl Prometheus {
     pub fn start(folder: &Path, config: &str) -> Result<Self> {
         std::fs::write(folder.join("prometheus.yml"), config)
             .context("failed to write the configuration of Prometheus")?;
-        let mut child = Command::new("prometheus")
+        // Another one than the installed, where somebody says so.
+        let program = std::env::var_os("EM_TEST_PROMETHEUS");
+        let mut child = Command::new(program.unwrap_or_else(|| "prometheus".into()))
             .current_dir(folder)
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"])
             .arg("--web.listen-address=127.0.0.1:0")

@@ -206,11 +206,8 @@ fn join(whole: &mut Judged, part: Judged) {
             None => whole.series.push(later),
         }
     }
-    for warning in part.warnings {
-        if !whole.warnings.contains(&warning) {
-            whole.warnings.push(warning);
-        }
-    }
+    whole.has_natives |= part.has_natives;
+    whole.warn(part.warnings);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::port::Series;
 
 use super::decode::Envelope;
+use super::native;
 use crate::remote::{Reply, fault_of_status};
 
 /// Series of an answer that counts, and what the server warns of.
@@ -13,11 +14,24 @@ use crate::remote::{Reply, fault_of_status};
 pub(crate) struct Judged {
     pub(crate) result_type: String,
     pub(crate) series: Vec<Series>,
+    /// Whether there are native histograms, of which several series are made.
+    pub(crate) has_natives: bool,
     pub(crate) text: Option<String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) status: u16,
     /// What a range query was asked for.
     pub(crate) step: Option<Duration>,
+}
+
+impl Judged {
+    /// Adds what another answer warns of.
+    pub(super) fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
 }
 
 /// Reads an answer of the query API.
@@ -54,10 +68,11 @@ pub(crate) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<
         Fault::new(FaultKind::Malformed, message)
     })?;
     let infos = envelope.infos.unwrap_or_default();
-    let series = data.result.series.into_iter();
+    let reads = data.result.series;
     Ok(Judged {
         result_type: data.result_type.into_owned(),
-        series: series.flat_map(super::decode::Read::into_series).collect(),
+        has_natives: reads.iter().any(|read| !read.histograms.is_empty()),
+        series: native::series(reads),
         text: data.result.text,
         warnings: about_query
             .into_iter()

@@ -3,7 +3,8 @@
 //!
 //! | `as` | query | what is asked |
 //! |---|---|---|
-//! | counter, histogram | a selector | the raw samples of the window: exact differences, no extrapolation |
+//! | counter | a selector | the raw samples of the window: exact differences, no extrapolation |
+//! | histogram | a selector of its buckets | the same, and the same of its sum |
 //! | gauge, value | a selector | the same |
 //! | gauge | an expression | a range query, one step per scrape |
 //! | value | an expression | an instant query at the end of the window |
@@ -17,6 +18,7 @@ mod judge;
 mod native;
 mod spacing;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,14 +26,14 @@ use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
 use em_core::plan::{DatasourceSpec, MetricKind, PrometheusSpec};
-use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validation};
+use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Series, Validation};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
 use self::judge::Judged;
 pub(crate) use self::judge::judge;
 use crate::remote::Remote;
-use crate::selector::is_selector;
+use crate::selector::{is_selector, sums_of};
 
 /// How often a target is scraped where nobody says so.
 const USUAL_INTERVAL: Duration = Duration::from_secs(15);
@@ -83,6 +85,32 @@ impl PrometheusDatasource {
         Ok(judged)
     }
 
+    /// Whole histograms, with their sums where there are such: without, there is no mean.
+    async fn histograms(
+        &self,
+        cx: &OpContext,
+        text: &str,
+        window: Window,
+    ) -> Result<Judged, Fault> {
+        let mut judged = self.raw(cx, text, window).await?;
+        let Some(text) = sums_of(text).filter(|_| !judged.series.is_empty()) else {
+            return Ok(judged);
+        };
+        let sums = self.raw(cx, &text, window).await?;
+        let points = judged.series.iter().flat_map(|series| &series.points);
+        let times: BTreeSet<Timestamp> = points.map(|point| point.at).collect();
+        for mut series in sums.series {
+            // What arrives between both questions is in the sums only.
+            series.points.retain(|point| times.contains(&point.at));
+            if !series.points.is_empty() {
+                judged.series.push(series);
+            }
+        }
+        judged.warn(sums.warnings);
+        judged.status = sums.status;
+        Ok(judged)
+    }
+
     /// How far apart the samples are that a query sees.
     async fn spacing(&self, cx: &OpContext, asked: &Asked) -> Duration {
         if let Some(every) = self.every {
@@ -103,7 +131,12 @@ impl PrometheusDatasource {
 
     async fn answer(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Judged, Fault> {
         if is_selector(&asked.text) {
-            return self.raw(cx, &asked.text, window).await;
+            return match asked.kind {
+                MetricKind::Histogram => self.histograms(cx, &asked.text, window).await,
+                MetricKind::Counter | MetricKind::Gauge | MetricKind::Value => {
+                    self.raw(cx, &asked.text, window).await
+                }
+            };
         }
         match asked.kind {
             MetricKind::Counter | MetricKind::Histogram => Err(no_selector(asked)),
@@ -135,6 +168,15 @@ fn no_selector(asked: &Asked) -> Fault {
         "a {kind} is read from its own samples, so its query is a selector without functions: write {remedy}"
     );
     Fault::new(FaultKind::Invalid, message)
+}
+
+/// One number is not made of a native histogram's buckets.
+fn judge_natives(judged: &Judged, asked: &Asked) -> Result<(), Fault> {
+    if judged.has_natives && asked.kind != MetricKind::Histogram {
+        let message = "the query answers native histograms, and the metric is a number: write as: histogram, or ask for one number of them, such as histogram_avg(rate(NAME[1m]))";
+        return Err(Fault::new(FaultKind::Invalid, message));
+    }
+    Ok(())
 }
 
 /// What can be a number of a metric.
@@ -177,6 +219,13 @@ impl Datasource for PrometheusDatasource {
         }
         let judged = self.instant(cx, &asked.text, self.now()).await?;
         judge_type(&judged)?;
+        judge_natives(&judged, asked)?;
+        let is_bucket = |series: &&Series| series.labels.contains_key("le");
+        let count = if judged.has_natives {
+            judged.series.iter().filter(is_bucket).count()
+        } else {
+            judged.series.len()
+        };
         let mut warnings = judged.warnings;
         if let Some(short) = spacing::shortest_range(&asked.text) {
             let spacing = self.spacing(cx, asked).await;
@@ -188,13 +237,14 @@ impl Datasource for PrometheusDatasource {
             }
         }
         Ok(Validation {
-            series: Some(judged.series.len() as u64),
+            series: Some(count as u64),
             warnings,
         })
     }
 
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {
         let judged = self.answer(cx, asked, window).await?;
+        judge_natives(&judged, asked)?;
         Ok(Answer {
             series: judged.series,
             window,

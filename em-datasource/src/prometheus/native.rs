@@ -1,6 +1,4 @@
-//! Native histograms: as the cumulative buckets of which a classic one is made.
-
-use std::collections::BTreeMap;
+//! Native histograms of an answer: as classic ones, with their sums.
 
 use em_core::port::{Labels, Point, Series};
 use jiff::Timestamp;
@@ -8,90 +6,100 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny};
 
 use super::decode::Read;
+use crate::native::{Bucket, Counted, Course, classic};
 
 /// What the query API tells of a native histogram.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct NativeHistogram {
-    #[serde(deserialize_with = "number")]
-    count: f64,
+    counted: Counted,
+    sum: Option<f64>,
+}
+
+impl<'de> Deserialize<'de> for NativeHistogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let told = Told::deserialize(deserializer)?;
+        let buckets = told.buckets.into_iter();
+        let buckets = buckets.map(|(_, Number(lower), Number(upper), Number(count))| Bucket {
+            lower,
+            upper,
+            count,
+        });
+        Ok(Self {
+            counted: Counted::new(buckets.collect(), told.count.0),
+            sum: told.sum.map(|Number(sum)| sum),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Told {
+    count: Number,
     #[serde(default)]
-    buckets: Vec<Bucket>,
+    sum: Option<Number>,
+    /// Rule of the boundaries, both boundaries, count. The rule does not matter: no measured value
+    /// lies on a boundary with a share that could be seen.
+    #[serde(default)]
+    buckets: Vec<(IgnoredAny, Number, Number, Number)>,
 }
 
-/// Rule of the boundaries, both boundaries, count. The rule does not matter: no measured value lies
-/// on a boundary with a share that could be seen.
-#[derive(Debug, Deserialize)]
-struct Bucket(
-    IgnoredAny,
-    IgnoredAny,
-    #[serde(deserialize_with = "number")] f64,
-    #[serde(deserialize_with = "number")] f64,
-);
+/// A number as text.
+struct Number(f64);
 
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    let number = text.parse();
-    number.map_err(|_| D::Error::custom(format_args!("{text:?} is no number")))
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let number = text.parse();
+        let number = number.map_err(|_| D::Error::custom(format_args!("{text:?} is no number")))?;
+        Ok(Self(number))
+    }
 }
 
-impl Read {
-    /// The series as they are, a native histogram as one series per boundary with the label `le`.
-    ///
-    /// Which boundaries there are differs from time to time, because empty buckets are left out: each
-    /// series has a value at every time.
-    pub(super) fn into_series(self) -> Vec<Series> {
-        let Self {
+/// The series of an answer as they are; native histograms as one series per boundary with the label
+/// `le`, and one of their sums.
+pub(super) fn series(reads: Vec<Read>) -> Vec<Series> {
+    let mut series = Vec::with_capacity(reads.len());
+    let mut natives = Vec::new();
+    for read in reads {
+        let Read {
             labels,
             points,
             histograms,
-        } = self;
-        let mut series = Vec::new();
-        if !points.is_empty() || histograms.is_empty() {
-            series.push(Series {
-                labels: labels.clone(),
-                points,
-            });
+        } = read;
+        if histograms.is_empty() {
+            series.push(Series { labels, points });
+            continue;
         }
-        series.extend(classic(&labels, &histograms));
-        series
+        // It may have become native within the window.
+        if !points.is_empty() {
+            let labels = labels.clone();
+            series.push(Series { labels, points });
+        }
+        natives.push((labels, histograms));
     }
+    series.extend(natives.iter().filter_map(|(labels, all)| sum(labels, all)));
+    let courses = natives.iter().map(|(labels, histograms)| Course {
+        family: name(labels),
+        labels,
+        counted: histograms
+            .iter()
+            .map(|(at, one)| (*at, &one.counted))
+            .collect(),
+    });
+    series.extend(classic(&courses.collect::<Vec<_>>()));
+    series
 }
 
-fn classic(labels: &Labels, histograms: &[(Timestamp, NativeHistogram)]) -> Vec<Series> {
-    if histograms.is_empty() {
-        return Vec::new();
-    }
-    let mut bounds: Vec<f64> = histograms
-        .iter()
-        .flat_map(|(_, one)| one.buckets.iter().map(|Bucket(_, _, right, _)| *right))
-        .filter(|right| right.is_finite())
-        .collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    let mut by_bound: BTreeMap<usize, Vec<Point>> = BTreeMap::new();
-    for (at, one) in histograms {
-        let mut buckets = one.buckets.iter().peekable();
-        let mut below = 0.0;
-        for (index, bound) in bounds.iter().enumerate() {
-            // They come in order of their boundaries.
-            while let Some(Bucket(_, _, _, count)) = buckets.next_if(|next| next.2 <= *bound) {
-                below += count;
-            }
-            let value = below;
-            by_bound
-                .entry(index)
-                .or_default()
-                .push(Point { at: *at, value });
-        }
-        let value = one.count;
-        let all = by_bound.entry(bounds.len()).or_default();
-        all.push(Point { at: *at, value });
-    }
-    let series = by_bound.into_iter().map(|(index, points)| {
-        let bound = bounds.get(index).map_or("+Inf".to_owned(), f64::to_string);
-        let mut labels = labels.clone();
-        labels.insert("le".to_owned(), bound);
-        Series { labels, points }
+fn name(labels: &Labels) -> &str {
+    labels.get("__name__").map_or("", String::as_str)
+}
+
+fn sum(labels: &Labels, histograms: &[(Timestamp, NativeHistogram)]) -> Option<Series> {
+    let points = histograms.iter().map(|(at, one)| {
+        let value = one.sum?;
+        Some(Point { at: *at, value })
     });
-    series.collect()
+    let points: Vec<Point> = points.collect::<Option<_>>()?;
+    let mut labels = labels.clone();
+    labels.insert("__name__".to_owned(), format!("{}_sum", name(&labels)));
+    Some(Series { labels, points })
 }

@@ -1,18 +1,18 @@
-//! Native histograms of a page: as the cumulative buckets of which a classic one is made.
+//! Native histograms of a page.
 //!
-//! Empty buckets are left out, so that which there are changes from look to look. A boundary that
-//! turns up late was crossed by as many as the next lower one until then: its series begins where
-//! the others do.
+//! A boundary may turn up late: its series begins where the others do, so all looks of an iteration
+//! are told with the last one.
 
 use std::collections::BTreeMap;
 
 use em_core::id::OpKey;
-use em_core::port::{Labels, OpContext, Point, Series};
+use em_core::port::{Labels, OpContext, Series};
 use jiff::Timestamp;
 
-use super::protobuf::{either, spelled};
+use super::protobuf::either;
 use super::wire::{Histogram, Span};
 use crate::instant::instant;
+use crate::native::{Bucket, Counted, Course, classic};
 use crate::selector::Selector;
 
 /// A native histogram that says nothing that can be relied on.
@@ -51,9 +51,7 @@ pub(super) struct Native {
     labels: Labels,
     at: Option<f64>,
     layout: Layout,
-    /// Upper boundaries in order, each with what lies in its bucket.
-    buckets: Vec<(f64, f64)>,
-    count: f64,
+    counted: Counted,
 }
 
 impl Histogram {
@@ -83,8 +81,10 @@ impl Native {
         if !(-4..=8).contains(&schema) {
             return Err(Unreadable::Schema(schema));
         }
-        // 2^(index / 2^schema): each boundary is the last one times the same factor.
-        let bound = |index: f64| (index * f64::from(-schema).exp2()).exp2();
+        let layout = Layout {
+            schema,
+            zero_threshold: histogram.zero_threshold,
+        };
         let negative = placed(
             &histogram.negative_spans,
             &counts(&histogram.negative_deltas, &histogram.negative_counts)?,
@@ -93,32 +93,46 @@ impl Native {
             &histogram.positive_spans,
             &counts(&histogram.positive_deltas, &histogram.positive_counts)?,
         )?;
-        let below = negative.iter().rev();
-        let mut buckets: Vec<(f64, f64)> = below
-            .map(|(index, count)| (-bound(index - 1.0), *count))
-            .collect();
-        let zero = either(histogram.float_zero_count, histogram.zero_count);
-        if zero > 0.0 {
-            buckets.push((histogram.zero_threshold, zero));
-        }
-        buckets.extend(
-            positive
-                .iter()
-                .map(|(index, count)| (bound(*index), *count)),
-        );
-        buckets.retain(|(bound, _)| bound.is_finite());
-        buckets.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let positive = positive
+            .into_iter()
+            .map(|(index, count)| layout.bucket(index, count));
+        let below = negative.into_iter().map(|(index, count)| {
+            let mirrored = layout.bucket(index, count);
+            Bucket {
+                lower: -mirrored.upper,
+                upper: -mirrored.lower,
+                count,
+            }
+        });
+        let zero = Bucket {
+            lower: -layout.zero_threshold,
+            upper: layout.zero_threshold,
+            count: either(histogram.float_zero_count, histogram.zero_count),
+        };
+        let zero = Some(zero).filter(|zero| zero.count > 0.0);
+        let buckets = below.chain(zero).chain(positive).collect();
         Ok(Self {
             family,
             labels,
             at,
-            layout: Layout {
-                schema,
-                zero_threshold: histogram.zero_threshold,
-            },
-            buckets,
-            count: histogram.total(),
+            layout,
+            counted: Counted::new(buckets, histogram.total()),
         })
+    }
+}
+
+impl Layout {
+    /// What lies on the positive side at this index.
+    fn bucket(self, index: f64, count: f64) -> Bucket {
+        // 2^(index / 2^schema): each boundary is the last one times the same factor.
+        let bound = |index: f64| (index * f64::from(-self.schema).exp2()).exp2();
+        let upper = bound(index);
+        Bucket {
+            // What is near zero lies in a bucket of its own.
+            lower: bound(index - 1.0).max(self.zero_threshold).min(upper),
+            upper,
+            count,
+        }
     }
 }
 
@@ -207,56 +221,25 @@ pub(super) fn series(looks: &[Seen], selector: &Selector) -> Result<Vec<Series>,
             second: other.layout,
         });
     }
-    let bounds = all().flat_map(|one| one.buckets.iter().map(|(bound, _)| *bound));
-    let mut bounds: Vec<f64> = bounds.chain([f64::INFINITY]).collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    let mut by_labels: BTreeMap<&Labels, Vec<(Timestamp, &Native)>> = BTreeMap::new();
+    let mut courses: BTreeMap<&Labels, Course<'_>> = BTreeMap::new();
     for seen in looks {
         for one in &seen.natives {
             let at = one.at.and_then(instant).unwrap_or(seen.at);
-            let known = by_labels.entry(&one.labels).or_default();
+            let course = courses.entry(&one.labels).or_insert_with(|| Course {
+                family: &one.family,
+                labels: &one.labels,
+                counted: Vec::new(),
+            });
             // A page that tells its own times may not have moved on.
-            if known.last().is_none_or(|(last, _)| *last < at) {
-                known.push((at, one));
+            if course.counted.last().is_none_or(|(last, _)| *last < at) {
+                course.counted.push((at, &one.counted));
             }
         }
     }
-    let series = by_labels
-        .values()
-        .flat_map(|histograms| cumulative(histograms, &bounds));
-    Ok(series
-        .filter(|series| selector.accepts_labels(&series.labels))
-        .collect())
-}
-
-fn cumulative(histograms: &[(Timestamp, &Native)], bounds: &[f64]) -> Vec<Series> {
-    let Some((_, first)) = histograms.first() else {
-        return Vec::new();
-    };
-    let mut series: Vec<Series> = bounds
-        .iter()
-        .map(|bound| {
-            let mut labels = first.labels.clone();
-            labels.insert("__name__".to_owned(), format!("{}_bucket", first.family));
-            labels.insert("le".to_owned(), spelled(*bound));
-            let points = Vec::with_capacity(histograms.len());
-            Series { labels, points }
-        })
-        .collect();
-    for (at, one) in histograms {
-        let mut buckets = one.buckets.iter().peekable();
-        let mut below = 0.0;
-        for (bound, series) in bounds.iter().zip(&mut series) {
-            while let Some((_, count)) = buckets.next_if(|(upper, _)| upper <= bound) {
-                below += count;
-            }
-            // What is no number is measured, too, and in no bucket.
-            let value = if bound.is_finite() { below } else { one.count };
-            series.points.push(Point { at: *at, value });
-        }
-    }
-    series
+    let courses: Vec<_> = courses.into_values().collect();
+    let mut series = classic(&courses);
+    series.retain(|series| selector.accepts_labels(&series.labels));
+    Ok(series)
 }
 
 impl std::fmt::Display for Layout {

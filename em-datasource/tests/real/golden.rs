@@ -11,10 +11,10 @@ use em_core::port::{Clock as _, SystemClock};
 use em_core::testkit::conformance::{self, DatasourceScene};
 use em_core::value::Unit;
 use em_datasource::PrometheusDatasource;
-use prost::Message;
 
 use crate::asking::{asked, only, plain, query, source, window};
 use crate::servers::{T0, prometheus};
+use crate::writing::{STALE, Sample, TimeSeries, labels, write};
 
 /// The series of the golden values: a steady counter, one that is reset, a histogram.
 fn data() -> String {
@@ -44,7 +44,7 @@ fn data() -> String {
     text
 }
 
-fn metric(kind: MetricKind, fold: Fold) -> Metric {
+pub(crate) fn metric(kind: MetricKind, fold: Fold) -> Metric {
     Metric {
         name: "m".parse().unwrap(),
         datasource: "prom".parse().unwrap(),
@@ -68,7 +68,12 @@ fn metric(kind: MetricKind, fold: Fold) -> Metric {
     }
 }
 
-async fn folded(source: &PrometheusDatasource, text: &str, how: &Metric, over: Window) -> Observed {
+pub(crate) async fn folded(
+    source: &PrometheusDatasource,
+    text: &str,
+    how: &Metric,
+    over: Window,
+) -> Observed {
     let answer = query(source, how.kind, text, over).await.unwrap();
     let folded = fold(how, &answer.series, Stretch::alone(over)).unwrap();
     folded.observed.unwrap()
@@ -109,8 +114,12 @@ async fn buckets_keep_what_quantiles_are_made_of() {
     let server = prometheus(&data(), &[]);
     let source = source(&plain(&server.url));
     let histogram = metric(MetricKind::Histogram, Fold::Merge);
-    let Observed::Buckets { bounds, counts, .. } =
-        folded(&source, "h_bucket", &histogram, window(0, 120)).await
+    let Observed::Buckets {
+        bounds,
+        counts,
+        sum,
+        ..
+    } = folded(&source, "h_bucket", &histogram, window(0, 120)).await
     else {
         panic!("it is no histogram");
     };
@@ -122,6 +131,8 @@ async fn buckets_keep_what_quantiles_are_made_of() {
         .zip(wanted)
         .all(|(seen, wanted)| (seen - wanted).abs() < 1e-9);
     assert!(close, "{counts:?}");
+    // 12 more in each step of 100: the mean is 0.12.
+    assert_eq!(sum, Some(96.0));
 }
 
 #[tokio::test]
@@ -180,120 +191,6 @@ async fn prometheus_keeps_the_rules_of_its_port() {
     .await;
 }
 
-#[derive(Message)]
-struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    timeseries: Vec<TimeSeries>,
-}
-
-#[derive(Message)]
-struct TimeSeries {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-    #[prost(message, repeated, tag = "4")]
-    histograms: Vec<Native>,
-}
-
-#[derive(Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    at: i64,
-}
-
-#[derive(Message)]
-struct Native {
-    #[prost(uint64, tag = "1")]
-    count: u64,
-    #[prost(double, tag = "3")]
-    sum: f64,
-    #[prost(sint32, tag = "4")]
-    schema: i32,
-    #[prost(double, tag = "5")]
-    zero_threshold: f64,
-    #[prost(uint64, tag = "6")]
-    zero_count: u64,
-    #[prost(message, repeated, tag = "11")]
-    spans: Vec<Span>,
-    #[prost(sint64, repeated, tag = "12")]
-    deltas: Vec<i64>,
-    #[prost(int64, tag = "15")]
-    at: i64,
-}
-
-#[derive(Message)]
-struct Span {
-    #[prost(sint32, tag = "1")]
-    offset: i32,
-    #[prost(uint32, tag = "2")]
-    length: u32,
-}
-
-/// The bits of a NaN that says: the target is gone.
-const STALE: u64 = 0x7ff0_0000_0000_0002;
-
-fn labels(name: &str) -> Vec<Label> {
-    vec![Label {
-        name: "__name__".to_owned(),
-        value: name.to_owned(),
-    }]
-}
-
-async fn write(url: &str, timeseries: Vec<TimeSeries>) {
-    let body = WriteRequest { timeseries }.encode_to_vec();
-    let body = snap::raw::Encoder::new().compress_vec(&body).unwrap();
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let answer = reqwest::Client::new()
-        .post(format!("{url}/api/v1/write"))
-        .header("X-Prometheus-Remote-Write-Version", "0.1.0")
-        .header("Content-Encoding", "snappy")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    let status = answer.status();
-    assert!(
-        status.is_success(),
-        "{status}: {}",
-        answer.text().await.unwrap()
-    );
-}
-
-/// Five native histograms: 2 near zero, 3 in (0.5, 1], 5 in (1, 2].
-pub(crate) async fn write_native(url: &str) {
-    let one = |step: i64| Native {
-        count: 10,
-        sum: 12.0,
-        schema: 0,
-        zero_threshold: 0.001,
-        zero_count: 2,
-        spans: vec![Span {
-            offset: 0,
-            length: 2,
-        }],
-        deltas: vec![3, 2],
-        at: (T0 + step * 15) * 1000,
-    };
-    let histograms = (0..5).map(one).collect();
-    let series = TimeSeries {
-        labels: labels("native"),
-        samples: Vec::new(),
-        histograms,
-    };
-    write(url, vec![series]).await;
-}
-
 #[tokio::test]
 #[ignore = "needs prometheus: tests/run datasources"]
 async fn a_target_that_is_marked_as_gone_has_no_value_any_more() {
@@ -305,7 +202,7 @@ async fn a_target_that_is_marked_as_gone_has_no_value_any_more() {
     let mut samples: Vec<_> = (0..4).map(|step| sample(step, 7.0)).collect();
     samples.push(sample(4, f64::from_bits(STALE)));
     let series = TimeSeries {
-        labels: labels("stopped"),
+        labels: labels("stopped", &[]),
         samples,
         histograms: Vec::new(),
     };

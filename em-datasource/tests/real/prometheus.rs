@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind};
 use em_core::plan::MetricKind;
-use em_core::plan::MetricKind::{Counter, Gauge, Histogram, Value};
+use em_core::plan::MetricKind::{Counter, Gauge, Value};
 use em_core::port::{Datasource as _, Validation};
 use em_datasource::PrometheusDatasource;
 
@@ -48,7 +48,7 @@ fn data() -> String {
     text
 }
 
-async fn validate(
+pub(crate) async fn validate(
     source: &PrometheusDatasource,
     kind: MetricKind,
     text: &str,
@@ -211,27 +211,6 @@ async fn a_long_window_is_asked_in_parts_that_do_not_overlap() {
         assert_eq!(seen.len(), points);
         assert!(seen.windows(2).all(|pair| pair[0].at < pair[1].at));
     }
-}
-
-#[tokio::test]
-#[ignore = "needs prometheus: tests/run datasources"]
-async fn a_native_histogram_is_a_histogram_with_fine_buckets() {
-    let server = prometheus("", &[]);
-    crate::golden::write_native(&server.url).await;
-    let source = source(&plain(&server.url));
-    let answer = query(&source, Histogram, "native", window(0, 60))
-        .await
-        .unwrap();
-    let last = |le: &str| {
-        let one = answer.series.iter().find(|one| one.labels["le"] == le);
-        let one = one.unwrap_or_else(|| panic!("no le={le}: {answer:?}"));
-        one.points.last().unwrap().value
-    };
-    // Schema 0: boundaries are powers of two. 2 at most 0.001, 3 in (0.5, 1], 5 in (1, 2].
-    assert!((last("0.001") - 2.0).abs() < 1e-9);
-    assert!((last("1") - 5.0).abs() < 1e-9);
-    assert!((last("2") - 10.0).abs() < 1e-9);
-    assert!((last("+Inf") - 10.0).abs() < 1e-9);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Servers of the tests: real programs on loopback with data of their own, ended with the test.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
@@ -45,6 +46,11 @@ impl Server {
     }
 }
 
+/// The installed program, or the one that the environment names.
+fn program(variable: &str, installed: &str) -> OsString {
+    std::env::var_os(variable).unwrap_or_else(|| installed.into())
+}
+
 /// A Prometheus that holds `data`, in OpenMetrics text with times in seconds.
 pub(crate) fn prometheus(data: &str, more: &[&str]) -> Server {
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +60,7 @@ pub(crate) fn prometheus(data: &str, more: &[&str]) -> Server {
     if !data.is_empty() {
         let page = folder.path().join("data.om");
         std::fs::write(&page, format!("{data}# EOF\n")).unwrap();
-        let written = Command::new("promtool")
+        let written = Command::new(program("EM_TEST_PROMTOOL", "promtool"))
             .args(["tsdb", "create-blocks-from", "openmetrics"])
             .arg(&page)
             .arg(folder.path().join("data"))
@@ -73,7 +79,7 @@ pub(crate) fn prometheus(data: &str, more: &[&str]) -> Server {
 
 fn prometheus_on(folder: &Path, port: &str, more: &[&str]) -> (Child, String) {
     let file = |name: &str| folder.join(name).display().to_string();
-    let mut child = Command::new("prometheus")
+    let mut child = Command::new(program("EM_TEST_PROMETHEUS", "prometheus"))
         .arg(format!("--config.file={}", file("prometheus.yml")))
         .arg(format!("--storage.tsdb.path={}", file("data")))
         .arg("--storage.tsdb.retention.time=100y")

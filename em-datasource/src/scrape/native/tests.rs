@@ -24,7 +24,9 @@ fn native(pod: &str, histogram: &Histogram) -> Result<Native, Unreadable> {
 }
 
 fn buckets(histogram: &Histogram) -> Vec<(f64, f64)> {
-    native("a", histogram).unwrap().buckets
+    let counted = native("a", histogram).unwrap().counted;
+    let ended = counted.buckets.iter().filter(|one| one.upper.is_finite());
+    ended.map(|one| (one.upper, one.count)).collect()
 }
 
 fn at(second: i64) -> Timestamp {
