@@ -6,6 +6,7 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::port::Series;
 
 use super::decode::Envelope;
+use crate::distinct::first_twice;
 use crate::remote::{Reply, fault_of_status};
 
 /// Series of an answer that counts, and what the server warns of.
@@ -55,9 +56,11 @@ pub(crate) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<
     })?;
     let infos = envelope.infos.unwrap_or_default();
     let series = data.result.series.into_iter();
+    let series: Vec<Series> = series.flat_map(super::decode::Read::into_series).collect();
+    orderly(server, &series)?;
     Ok(Judged {
         result_type: data.result_type.into_owned(),
-        series: series.flat_map(super::decode::Read::into_series).collect(),
+        series,
         text: data.result.text,
         warnings: about_query
             .into_iter()
@@ -67,6 +70,22 @@ pub(crate) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<
         status: reply.status.as_u16(),
         step: None,
     })
+}
+
+/// Series that cannot be told apart, or whose points go back in time, say nothing of one metric.
+fn orderly(server: &str, series: &[Series]) -> Result<(), Fault> {
+    let malformed = |what: String| {
+        let message = format!("{server} answers {what}");
+        Err(Fault::new(FaultKind::Malformed, message))
+    };
+    if let Some(twice) = first_twice(series.iter().map(|one| &one.labels)) {
+        return malformed(format!("two series {twice:?}"));
+    }
+    let is_in_order = |one: &&Series| one.points.is_sorted_by(|point, next| point.at < next.at);
+    match series.iter().find(|one| !is_in_order(one)) {
+        None => Ok(()),
+        Some(one) => malformed(format!("points of {:?} out of order of time", one.labels)),
+    }
 }
 
 fn refused(server: &str, reply: &Reply, envelope: &Envelope<'_>) -> Fault {
