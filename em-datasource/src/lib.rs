@@ -14,6 +14,7 @@
 
 mod bucketed;
 mod datadog;
+mod distinct;
 mod graphite;
 mod influxdb;
 mod instana;

@@ -35,6 +35,10 @@ pub(super) struct Surroundings<'t> {
 /// Every name in every template.
 pub(super) fn templates(scene: &Scene<'_>, around: &Surroundings<'_>) {
     for placed in scene.templates.borrow().iter() {
+        if let Place::Header { of_target } = placed.place {
+            around.check_header(placed, of_target, scene);
+            continue;
+        }
         let known = around.names(placed.place);
         for name in placed.template.names() {
             around.check_special(placed, name, scene);
@@ -90,6 +94,24 @@ impl Surroundings<'_> {
             self.target,
             Some(TargetSpec::Command(_) | TargetSpec::Observe)
         )
+    }
+
+    /// A header knows no values of the iteration: it is filled in for each request, of a probe, too.
+    fn check_header(&self, placed: &Placed<'_>, of_target: bool, scene: &Scene<'_>) {
+        for name in placed.template.names() {
+            match name {
+                "trial" | "iteration" => {}
+                "address" if of_target => self.check_special(placed, name, scene),
+                _ => placed.reader.refuse_with(
+                    format!("{{{{{name}}}}} has no value in a header of this source"),
+                    if of_target {
+                        "a header knows {{trial}}, {{iteration}} and {{address}}"
+                    } else {
+                        "a header knows {{trial}} and {{iteration}}"
+                    },
+                ),
+            }
+        }
     }
 
     /// Names that mean something, but not here.

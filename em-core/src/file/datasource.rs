@@ -107,7 +107,8 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
     let keys = reader.keys(known, &[])?;
     let auth = optional(&keys, "auth", |reader| access::auth(reader, scene));
     let tls = access::tls(&keys, scene);
-    let headers = headers(&keys, scene, Place::Query);
+    let of_target = text == "scrape";
+    let headers = headers(&keys, scene, Place::Header { of_target });
     let every = optional(&keys, "every", Reader::some_time);
     let kind = match text {
         "scrape" => url(&keys, scene).map(|url| DatasourceKind::Scrape { url }),

@@ -76,6 +76,11 @@ pub(super) enum Place {
     Load,
     /// In a datasource or a query.
     Query,
+    /// In a header of a datasource, which is filled in by whoever asks.
+    Header {
+        /// Whether it is the target that is asked, so that there is an address.
+        of_target: bool,
+    },
 }
 
 /// A template with its place in the file.

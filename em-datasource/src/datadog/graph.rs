@@ -1,6 +1,5 @@
 //! Buckets of an answer, as the metric sees them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use em_core::fault::Fault;
@@ -11,6 +10,7 @@ use jiff::SignedDuration;
 
 use super::judge::malformed;
 use crate::bucketed::Buckets;
+use crate::distinct::first_twice;
 
 /// What an answer over time says.
 #[derive(Debug)]
@@ -85,10 +85,9 @@ fn whole(window: Window, width: Duration) -> usize {
 /// Labels that are there twice tell two series apart no more.
 pub(super) fn distinct<'l>(
     server: &str,
-    mut labels: impl Iterator<Item = &'l Labels>,
+    labels: impl Iterator<Item = &'l Labels>,
 ) -> Result<(), Fault> {
-    let mut seen = BTreeSet::new();
-    match labels.find(|one| !seen.insert(*one)) {
+    match first_twice(labels) {
         None => Ok(()),
         Some(twice) => {
             let what = format!("two series with the same tags {twice:?}");

@@ -17,6 +17,7 @@ mod graph;
 mod judge;
 mod keys;
 mod query;
+pub(crate) mod recorded;
 mod scalar;
 mod step;
 mod tags;

@@ -53,6 +53,8 @@ impl One {
         }
         let told = self.interval.filter(|seconds| *seconds > 0.0);
         let told = told.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        // What rounds to nothing is no length either.
+        let told = told.filter(|told| !told.is_zero());
         let width = step::real(&times, told.unwrap_or(usual));
         Ok(Buckets {
             labels,

@@ -9,20 +9,21 @@ use em_core::port::{Labels, Point, Series};
 use jiff::Timestamp;
 
 use super::decode::{Datapoint, Tag, Target, Time, Value, read};
+use crate::distinct::first_twice;
 use crate::remote::{Reply, fault_of_status};
 
 /// Series of an answer that counts.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// Those that have a value in the window.
-    pub(super) series: Vec<Series>,
+    pub(crate) series: Vec<Series>,
     /// Time from one point to the next.
     pub(super) step: Option<Duration>,
     pub(super) warnings: Vec<String>,
 }
 
 /// Reads an answer about a window.
-pub(super) fn judge(server: &str, reply: &Reply, window: Window) -> Result<Judged, Fault> {
+pub(crate) fn judge(server: &str, reply: &Reply, window: Window) -> Result<Judged, Fault> {
     if !reply.status.is_success() {
         let said = reply.first_line();
         return Err(fault_of_status(server, reply.status, &reply.headers, &said));
@@ -90,12 +91,12 @@ fn median(mut distances: Vec<Duration>) -> Option<Duration> {
 /// then the names tell them apart.
 fn labels(targets: &[Target]) -> Result<Vec<Labels>, Fault> {
     let mut labels: Vec<Labels> = targets.iter().map(labels_of).collect();
-    if first_twice(&labels).is_some() {
+    if first_twice(labels.iter()).is_some() {
         for (labels, target) in labels.iter_mut().zip(targets) {
             labels.insert("target".to_owned(), target.name.clone());
         }
     }
-    match first_twice(&labels) {
+    match first_twice(labels.iter()) {
         None => Ok(labels),
         Some(twice) => {
             let message = format!("the query answers {twice:?} twice: name each series once");
@@ -113,11 +114,6 @@ fn labels_of(target: &Target) -> Labels {
         return Labels::from([("target".to_owned(), target.name.clone())]);
     }
     labels
-}
-
-fn first_twice(labels: &[Labels]) -> Option<&Labels> {
-    let mut seen = BTreeSet::new();
-    labels.iter().find(|labels| !seen.insert(*labels))
 }
 
 /// The values of a series in order of time.

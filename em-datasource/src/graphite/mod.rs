@@ -17,7 +17,7 @@ use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validat
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 
-use self::judge::judge;
+pub(crate) use self::judge::judge;
 use crate::remote::{Content, Remote, Reply, fault_of_status};
 
 /// The usual finest step: a point has its last value one step after its time.

@@ -1,12 +1,11 @@
 //! Whether an answer counts, and what it means where it does not.
 
-use std::collections::BTreeSet;
-
 use em_core::fault::{Fault, FaultKind};
 use em_core::port::{Labels, Point};
 use jiff::Timestamp;
 
 use super::decode::{Cell, Document, Outcome, Table};
+use crate::distinct::first_twice;
 use crate::remote::{Reply, fault_of_status};
 
 /// Series of an answer that counts, and what the server says beside.
@@ -42,9 +41,7 @@ pub(super) fn judge(server: &str, reply: &Reply) -> Result<Judged, Fault> {
     for table in outcome.series {
         judged.series.push(rows(server, table)?);
     }
-    let mut seen = BTreeSet::new();
-    let mut labels = judged.series.iter().map(|rows| &rows.labels);
-    if let Some(twice) = labels.find(|labels| !seen.insert(*labels)) {
+    if let Some(twice) = first_twice(judged.series.iter().map(|rows| &rows.labels)) {
         let message = format!("{server} answers two series {twice:?}");
         return Err(Fault::new(FaultKind::Malformed, message));
     }

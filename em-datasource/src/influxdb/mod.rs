@@ -18,13 +18,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use em_core::fault::Fault;
 use em_core::observe::Window;
-use em_core::plan::{DatasourceSpec, InfluxDbSpec};
-use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validation};
+use em_core::plan::{DatasourceSpec, InfluxDbSpec, MetricKind};
+use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Series, Validation};
 use reqwest::StatusCode;
 
 use self::judge::judge;
-use self::place::{CONDITION, Placed, place};
-use self::statement::Statement;
+use self::place::{CONDITION, place};
+pub(crate) use self::statement::Statement;
 use crate::remote::{Content, Remote, Reply, fault_of_status};
 
 /// Who writes collects what it writes for about as long where nobody says so.
@@ -83,6 +83,33 @@ impl InfluxDbDatasource {
     }
 }
 
+/// What a metric sees of an answer.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) series: Vec<Series>,
+    warnings: Vec<String>,
+}
+
+/// What a metric of this kind sees of the answer to a statement.
+pub(crate) fn seen(
+    server: &str,
+    reply: &Reply,
+    statement: Statement,
+    kind: MetricKind,
+    window: Window,
+) -> Result<Seen, Fault> {
+    let judged = judge(server, reply)?;
+    let (mut series, mut warnings) = (Vec::new(), judged.warnings);
+    for rows in judged.series {
+        let placed = place(statement, kind, rows, window);
+        series.extend(placed.series);
+        warnings.extend(placed.warning);
+    }
+    warnings.sort();
+    warnings.dedup();
+    Ok(Seen { series, warnings })
+}
+
 #[async_trait]
 impl Datasource for InfluxDbDatasource {
     async fn probe(&self, cx: &OpContext) -> Result<Health, Fault> {
@@ -117,22 +144,12 @@ impl Datasource for InfluxDbDatasource {
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {
         let statement = Statement::parse(&asked.text)?;
         let reply = self.ask(cx, &asked.text).await?;
-        let judged = judge(self.remote.shown(), &reply)?;
-        let (mut series, mut warnings) = (Vec::new(), judged.warnings);
-        for rows in judged.series {
-            let Placed {
-                series: one,
-                warning,
-            } = place(statement, asked.kind, rows, window);
-            series.extend(one);
-            warnings.extend(warning);
-        }
-        warnings.sort();
-        warnings.dedup();
+        let server = self.remote.shown();
+        let seen = seen(server, &reply, statement, asked.kind, window)?;
         Ok(Answer {
-            series,
+            series: seen.series,
             window,
-            warnings,
+            warnings: seen.warnings,
             tries: cx.attempt,
             step: statement.bucket,
             status: Some(reply.status.as_u16()),

@@ -11,7 +11,7 @@ use super::mask::Mask;
 
 /// One `SELECT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     /// How long each bucket of `GROUP BY time(...)` is.
     pub(super) bucket: Option<Duration>,
     /// Whether a condition says where time begins.
@@ -20,7 +20,7 @@ pub(super) struct Statement {
 
 impl Statement {
     /// Reads it; refuses what would change the database, and what is more than one.
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         static SELECT: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?i)\s*select\b"));
         static INTO: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\binto\b"));
         static START: LazyLock<Regex> =

@@ -30,7 +30,7 @@ pub(super) fn of(
     found: Found,
     kind: MetricKind,
     asking: &Asking,
-    cx: &OpContext,
+    tries: u32,
 ) -> Result<Answer, String> {
     let mut warnings = found.warnings;
     let window = effective(asking, found.frame, &mut warnings)?;
@@ -73,7 +73,7 @@ pub(super) fn of(
         series: there.collect(),
         window,
         warnings,
-        tries: cx.attempt,
+        tries,
         step,
         status: found.status,
     })

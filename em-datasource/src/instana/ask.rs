@@ -121,7 +121,7 @@ impl InstanaDatasource {
 }
 
 impl Found {
-    fn add(&mut self, page: Page, inquiry: &Inquiry) -> Result<(), String> {
+    pub(super) fn add(&mut self, page: Page, inquiry: &Inquiry) -> Result<(), String> {
         if let Some(told) = page.frame()? {
             // Pages are about the same; where they are not, about what all of them tell.
             let before = self.frame.unwrap_or(told);
@@ -144,7 +144,7 @@ impl Found {
 }
 
 /// Where the answer goes on after page `number`.
-fn next(page: &Page, inquiry: &Inquiry, number: u64) -> Result<Option<Turn>, String> {
+pub(super) fn next(page: &Page, inquiry: &Inquiry, number: u64) -> Result<Option<Turn>, String> {
     let Some((_, size)) = inquiry.pages() else {
         return Ok(None);
     };

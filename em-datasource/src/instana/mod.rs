@@ -18,6 +18,7 @@ mod ask;
 mod decode;
 mod inquiry;
 mod judge;
+pub(crate) mod recorded;
 mod spacing;
 
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl InstanaDatasource {
             found => found?,
         };
         let asking = Asking { window, frame, cut };
-        let told = answer::of(found, kind, &asking, cx);
+        let told = answer::of(found, kind, &asking, cx.attempt);
         let mut answer = told.map_err(|why| {
             let message = format!("{} {why}", self.remote.shown());
             Fault::new(FaultKind::Malformed, message)

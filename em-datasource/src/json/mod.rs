@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
 use em_core::plan::{DatasourceSpec, JsonSpec, QueryMethod};
-use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Sampling, Validation};
+use em_core::port::{
+    Answer, Asked, Clock, Datasource, Health, OpContext, Sampling, Series, Validation,
+};
 use em_core::read::ReadSample;
 use em_core::read::json_path::{JsonPath, JsonShape};
 use em_core::template::Template;
@@ -22,7 +24,7 @@ use jiff::Timestamp;
 use self::document::Document;
 use self::series::{gathered, of_now, told};
 use crate::look::Looks;
-use crate::remote::{Content, Place, Remote, Visit, without_secrets};
+use crate::remote::{Content, Place, Remote, Reply, Visit, without_secrets};
 
 /// Time between two looks where the file says nothing.
 const USUAL_PERIOD: Duration = Duration::from_secs(1);
@@ -121,15 +123,37 @@ impl JsonDatasource {
             labels: labels.collect::<Result<_, Fault>>()?,
         })
     }
+}
 
-    /// The series of all that was read, stamped as it should be.
-    fn stamped(&self, samples: Vec<ReadSample>, query: &str, now: Timestamp) -> series::Gathered {
-        if self.spec.time.is_some() {
-            gathered(samples, query, told)
-        } else {
-            gathered(samples, query, of_now(now))
-        }
+/// What a metric sees of a document: of one with times what lies in the window, of another what it
+/// says at its end.
+pub(crate) fn recorded(
+    server: &str,
+    reply: Reply,
+    shape: &JsonShape,
+    window: Window,
+) -> Result<Vec<Series>, Fault> {
+    let samples = Document::of(server, reply)?.read(shape)?;
+    Ok(within(window, stamped(samples, shape, window.end)?))
+}
+
+/// The series of all that was read, stamped as it should be.
+fn stamped(samples: Vec<ReadSample>, shape: &JsonShape, now: Timestamp) -> series::Gathered {
+    if shape.at.is_some() {
+        gathered(samples, &shape.name, told)
+    } else {
+        gathered(samples, &shape.name, of_now(now))
     }
+}
+
+/// What of the series lies in the window.
+fn within(window: Window, mut series: Vec<Series>) -> Vec<Series> {
+    for one in &mut series {
+        let is_inside = |at| window.start <= at && at <= window.end;
+        one.points.retain(|point| is_inside(point.at));
+    }
+    series.retain(|one| !one.points.is_empty());
+    series
 }
 
 #[async_trait]
@@ -148,7 +172,7 @@ impl Datasource for JsonDatasource {
             return Ok(Validation::default());
         };
         let (now, document) = (self.now(), self.document(cx, &wanted).await?);
-        let series = self.stamped(document.read(&shape)?, &asked.text, now)?;
+        let series = stamped(document.read(&shape)?, &shape, now)?;
         let warnings = series.is_empty().then(|| document.nothing(&asked.text));
         Ok(Validation {
             series: Some(series.len() as u64),
@@ -164,14 +188,9 @@ impl Datasource for JsonDatasource {
         let shape = self.shape(&asked.text)?;
         let wanted = self.wanted_now(asked)?;
         let document = self.document(cx, &wanted).await?;
-        let samples = document.read(&shape)?;
-        let warnings = samples.is_empty().then(|| document.nothing(&asked.text));
-        let mut series = self.stamped(samples, &asked.text, self.now())?;
-        for one in &mut series {
-            let is_inside = |at| window.start <= at && at <= window.end;
-            one.points.retain(|point| is_inside(point.at));
-        }
-        series.retain(|one| !one.points.is_empty());
+        let (samples, nothing) = (document.read(&shape)?, || document.nothing(&asked.text));
+        let warnings = samples.is_empty().then(nothing);
+        let series = within(window, gathered(samples, &asked.text, told)?);
         Ok(Answer {
             series,
             window,
@@ -196,7 +215,7 @@ impl Datasource for JsonDatasource {
         let look = self.looks.share(cx, clock, &key, &asked.text, document);
         let look = look.await?;
         let samples = look.seen.read(&shape)?;
-        let series = self.stamped(samples, &asked.text, look.at)?;
+        let series = stamped(samples, &shape, look.at)?;
         let warnings = series.is_empty().then(|| look.seen.nothing(&asked.text));
         Ok(Answer {
             series,

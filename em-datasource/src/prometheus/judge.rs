@@ -7,6 +7,7 @@ use em_core::port::Series;
 
 use super::decode::Envelope;
 use super::native;
+use crate::distinct::first_twice;
 use crate::remote::{Reply, fault_of_status};
 
 /// Series of an answer that counts, and what the server warns of.
@@ -69,10 +70,13 @@ pub(crate) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<
     })?;
     let infos = envelope.infos.unwrap_or_default();
     let reads = data.result.series;
+    let has_natives = reads.iter().any(|read| !read.histograms.is_empty());
+    let series = native::series(reads);
+    orderly(server, &series)?;
     Ok(Judged {
         result_type: data.result_type.into_owned(),
-        has_natives: reads.iter().any(|read| !read.histograms.is_empty()),
-        series: native::series(reads),
+        has_natives,
+        series,
         text: data.result.text,
         warnings: about_query
             .into_iter()
@@ -82,6 +86,22 @@ pub(crate) fn judge(server: &str, reply: &Reply, allow_partial: bool) -> Result<
         status: reply.status.as_u16(),
         step: None,
     })
+}
+
+/// Series that cannot be told apart, or whose points go back in time, say nothing of one metric.
+fn orderly(server: &str, series: &[Series]) -> Result<(), Fault> {
+    let malformed = |what: String| {
+        let message = format!("{server} answers {what}");
+        Err(Fault::new(FaultKind::Malformed, message))
+    };
+    if let Some(twice) = first_twice(series.iter().map(|one| &one.labels)) {
+        return malformed(format!("two series {twice:?}"));
+    }
+    let is_in_order = |one: &&Series| one.points.is_sorted_by(|point, next| point.at < next.at);
+    match series.iter().find(|one| !is_in_order(one)) {
+        None => Ok(()),
+        Some(one) => malformed(format!("points of {:?} out of order of time", one.labels)),
+    }
 }
 
 fn refused(server: &str, reply: &Reply, envelope: &Envelope<'_>) -> Fault {

@@ -146,6 +146,7 @@ impl PrometheusDatasource {
             }
             MetricKind::Value => {
                 let mut judged = self.instant(cx, &asked.text, window.end).await?;
+                judge_type(&judged)?;
                 for point in judged.series.iter_mut().flat_map(|one| &mut one.points) {
                     // It is told in milliseconds, and belongs to the end of the window.
                     point.at = window.end;

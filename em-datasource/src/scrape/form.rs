@@ -14,7 +14,8 @@ use crate::remote::{Reply, fault_of_status};
 pub(super) const FORMS: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,\
     application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.3";
 
-const PROTOBUF: &str = "application/vnd.google.protobuf";
+/// The media type of pages in protobuf.
+pub(crate) const PROTOBUF: &str = "application/vnd.google.protobuf";
 
 /// What a page says.
 #[derive(Debug, Default)]

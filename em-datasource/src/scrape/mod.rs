@@ -20,10 +20,12 @@ use em_core::template::Template;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
+pub(crate) use self::form::PROTOBUF;
 use self::form::Page;
 use self::native::{Mixed, Past, Seen};
+use crate::distinct::first_twice;
 use crate::look::Looks;
-use crate::remote::{Content, Place, Remote, Visit, without_secrets};
+use crate::remote::{Content, Place, Remote, Reply, Visit, without_secrets};
 use crate::selector::Selector;
 
 /// Time between two looks where the file says nothing.
@@ -96,12 +98,29 @@ fn told(
         series
             .extend(buckets.map_err(|error| Fault::new(FaultKind::Malformed, error.to_string()))?);
     }
+    if let Some(twice) = first_twice(series.iter().map(|one| &one.labels)) {
+        let message = format!("the page tells {twice:?} twice");
+        return Err(Fault::new(FaultKind::Malformed, message));
+    }
     let warnings = series.is_empty().then(|| page::nothing(page, selector));
     Ok((series, warnings.into_iter().collect()))
 }
 
-fn selector(asked: &Asked) -> Result<Selector, Fault> {
-    Selector::parse(&asked.text).map_err(|error| Fault::new(FaultKind::Invalid, chain(&error)))
+fn selector(query: &str) -> Result<Selector, Fault> {
+    Selector::parse(query).map_err(|error| Fault::new(FaultKind::Invalid, chain(&error)))
+}
+
+/// What a query means of a page that is there already, looked at once.
+pub(crate) fn recorded(
+    shown: &str,
+    reply: &Reply,
+    query: &str,
+    at: Timestamp,
+) -> Result<Vec<Series>, Fault> {
+    let selector = selector(query)?;
+    let alone = |seen| native::series(&[seen], &selector);
+    let (series, _) = told(&form::page(shown, reply)?, &selector, at, alone)?;
+    Ok(series)
 }
 
 #[async_trait]
@@ -115,7 +134,7 @@ impl Datasource for ScrapeDatasource {
     }
 
     async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {
-        let selector = selector(asked)?;
+        let selector = selector(&asked.text)?;
         let Some(endpoint) = self.endpoint(Some(asked)) else {
             return Ok(Validation::default());
         };
@@ -139,7 +158,7 @@ impl Datasource for ScrapeDatasource {
     }
 
     async fn sample(&self, cx: &OpContext, asked: &Asked) -> Result<Answer, Fault> {
-        let selector = selector(asked)?;
+        let selector = selector(&asked.text)?;
         let Some(endpoint) = self.endpoint(Some(asked)) else {
             let message = "the address of the page is only known while the target runs";
             return Err(Fault::new(FaultKind::Invalid, message));
