@@ -9,7 +9,7 @@ use em_core::fault::{Fault, FaultKind, chain};
 use em_core::fold::{Folded, Stretch, fold};
 use em_core::id::{Epoch, IterationNo, OpKey, TrialId};
 use em_core::observe::{Observed, Window};
-use em_core::plan::{Metric, Plan};
+use em_core::plan::{DatasourceKind, Metric, Plan};
 use em_core::port::{
     Address, Answer, Asked, Clock as _, Datasource, OpContext, Placeholders, Point, Series,
     SystemClock,
@@ -109,6 +109,8 @@ fn wanted<'p>(plan: &'p Plan, name: Option<&str>) -> Result<Vec<&'p Metric>, Fai
 /// What was asked, and what came of it.
 struct Told {
     asked: Asked,
+    /// The document that is read, where the query is only a place in it.
+    page: Option<String>,
     window: Window,
     took: Duration,
     answer: Result<Answer, Fault>,
@@ -158,7 +160,15 @@ async fn ask(
         None => source.query(&cx, &asked, window).await,
     };
     let took = begun.elapsed();
+    let is_page = spec.is_some_and(|spec| {
+        let kind = &spec.kind;
+        matches!(
+            kind,
+            DatasourceKind::Scrape { .. } | DatasourceKind::Json(_)
+        )
+    });
     Ok(Told {
+        page: asked.endpoint.clone().filter(|_| is_page),
         asked,
         window,
         took,
@@ -183,6 +193,12 @@ fn tell(section: &mut Section, metric: &Metric, told: Result<Told, Fault>) -> bo
         }
     };
     section.row("query", told.asked.text.lines().map(str::to_owned));
+    if let Some(page) = &told.page {
+        section.prose("asked of", page);
+    }
+    if let Some(body) = &told.asked.body {
+        section.row("with", body.lines().map(str::to_owned));
+    }
     section.prose("window", &told.window.to_string());
     let took = Duration::from_millis(u64::try_from(told.took.as_millis()).unwrap_or(u64::MAX));
     section.prose("took", &spell(took));
@@ -193,6 +209,15 @@ fn tell(section: &mut Section, metric: &Metric, told: Result<Told, Fault>) -> bo
             return false;
         }
     };
+    if let Some(status) = answer.status {
+        section.prose("status", &status.to_string());
+    }
+    if let Some(step) = answer.step {
+        section.prose("step", &spell(step));
+    }
+    if answer.window != told.window && answer.window.start != answer.window.end {
+        section.prose("answered", &answer.window.to_string());
+    }
     let lines = answer.series.iter().take(MOST_SERIES).map(line);
     let more = answer.series.len().saturating_sub(MOST_SERIES);
     let more = (more > 0).then(|| format!("and {more} more"));

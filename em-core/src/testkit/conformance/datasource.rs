@@ -38,6 +38,7 @@ where
     a_sound_source_passes_its_probe_and_reads_its_queries(&fresh().await).await;
     series_are_distinct_and_in_order_of_time(&fresh().await).await;
     what_cannot_be_read_is_refused_for_good(&fresh().await).await;
+    a_workload_is_told_the_same_twice(&fresh().await).await;
     let scene = fresh().await;
     match scene.source.sampling() {
         Some(_) => each_look_is_a_new_one(&scene).await,
@@ -83,6 +84,18 @@ async fn a_sound_source_passes_its_probe_and_reads_its_queries(scene: &Datasourc
     if let Some(sampling) = scene.source.sampling() {
         assert!(!sampling.every.is_zero(), "it is looked at without a pause");
     }
+}
+
+async fn a_workload_is_told_the_same_twice(scene: &DatasourceScene) {
+    let told = async || {
+        let told = scene.source.environment(&cx()).await;
+        told.expect("it knows what a workload needs")
+    };
+    assert_eq!(
+        told().await,
+        told().await,
+        "a second deployment would report elsewhere"
+    );
 }
 
 async fn series_are_distinct_and_in_order_of_time(scene: &DatasourceScene) {
