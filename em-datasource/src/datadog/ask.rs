@@ -131,21 +131,15 @@ impl DatadogDatasource {
         let before = self.now();
         let read = |reply: &Reply| {
             let told: Valid = judge::read(server, reply)?;
-            Ok((told.valid, date(reply)))
+            Ok((told.valid, reply.skew(before, self.now())))
         };
         let content = Content::Query(&[]);
         let heard = self.hear(cx, "/api/v1/validate", content, read).await?;
-        let (is_valid, theirs) = heard.found;
+        let (is_valid, skew) = heard.found;
         if !is_valid {
             let message = format!("{server} says that the API key is not valid");
             return Err(Fault::new(FaultKind::Denied, message));
         }
-        let half = self.now().duration_since(before) / 2;
-        let ours = before.saturating_add(half).ok();
-        let skew = theirs.zip(ours).map(|(theirs, ours)| {
-            let skew = theirs.duration_since(ours).as_millis();
-            i64::try_from(skew).unwrap_or(i64::MAX)
-        });
         Ok(skew)
     }
 
@@ -217,15 +211,6 @@ fn after(at: Timestamp, milliseconds: i128) -> i128 {
     let unit = milliseconds * 1_000_000;
     let nanoseconds = at.as_nanosecond();
     nanoseconds.div_euclid(unit) + i128::from(nanoseconds.rem_euclid(unit) > 0)
-}
-
-/// The server's clock as its answer says; whole seconds, of which the middle is taken.
-fn date(reply: &Reply) -> Option<Timestamp> {
-    let text = reply.headers.get("date")?.to_str().ok()?;
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    date.timestamp()
-        .checked_add(SignedDuration::from_millis(500))
-        .ok()
 }
 
 #[derive(Deserialize)]

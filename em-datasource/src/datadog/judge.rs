@@ -31,7 +31,7 @@ pub(super) fn accepted(server: &str, reply: &Reply) -> Result<Vec<String>, Fault
     let said: Said = match serde_json::from_slice(&reply.body) {
         Ok(said) => said,
         // What stands between speaks no JSON.
-        Err(_) if !is_success => return Err(refused(server, reply, &first_line(&reply.body))),
+        Err(_) if !is_success => return Err(refused(server, reply, &reply.first_line())),
         Err(source) => return Err(unreadable(server, source)),
     };
     let Said {
@@ -84,14 +84,6 @@ fn refused(server: &str, reply: &Reply, said: &str) -> Fault {
         );
     }
     budget::patient(fault, &reply.headers)
-}
-
-fn first_line(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let line = text.lines().find(|line| !line.trim().is_empty());
-    let line = line.unwrap_or_default().trim();
-    let is_page = line.starts_with('<');
-    (if is_page { "a page of HTML" } else { line }).to_owned()
 }
 
 /// Errors as a text, as a list of texts, or as a list of objects: servers write all three.

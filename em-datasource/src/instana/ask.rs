@@ -4,9 +4,6 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
 use em_core::plan::Secret;
 use em_core::port::OpContext;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
-use reqwest::header::{DATE, HeaderMap};
 use serde::Deserialize;
 
 use super::InstanaDatasource;
@@ -82,7 +79,7 @@ impl InstanaDatasource {
         let before = self.now();
         let path = "/api/instana/version";
         let reply = self.send(cx, &token, path, Content::Query(&[])).await?;
-        let skew = skew(&reply.headers, before, self.now());
+        let skew = reply.skew(before, self.now());
         let version: Version = self.judge(&token).read(&reply)?;
         Ok((version.image_tag.filter(|tag| !tag.is_empty()), skew))
     }
@@ -167,31 +164,5 @@ pub(super) fn next(page: &Page, inquiry: &Inquiry, number: u64) -> Result<Option
             Err(format!("says that there are {total}, and stops before"))
         }
         (true, _) => Ok(Some(Turn::Page(number + 1))),
-    }
-}
-
-/// Its clock minus ours at the middle of a question. It tells whole seconds, cut off.
-fn skew(headers: &HeaderMap, before: Timestamp, after: Timestamp) -> Option<i64> {
-    let text = headers.get(DATE)?.to_str().ok()?;
-    let theirs = rfc2822::parse(text).ok()?.timestamp().as_millisecond() + 500;
-    let half = after.duration_since(before) / 2;
-    let ours = before.saturating_add(half).ok()?;
-    Some(theirs - ours.as_millisecond())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_is_ahead_has_a_positive_skew() {
-        let at = |second: i64| Timestamp::from_second(second).unwrap();
-        let skew = |date: &str| {
-            let headers = HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
-            skew(&headers, at(1_700_000_000), at(1_700_000_002))
-        };
-        assert_eq!(skew("Tue, 14 Nov 2023 22:13:31 GMT"), Some(10_500));
-        assert_eq!(skew("Tue, 14 Nov 2023 22:13:11 GMT"), Some(-9_500));
-        assert_eq!(skew("yesterday"), None);
     }
 }

@@ -62,12 +62,7 @@ impl Judge<'_> {
     fn refused(&self, reply: &Reply) -> Fault {
         let said = match serde_json::from_slice::<Value>(&reply.body) {
             Ok(body) => words(&body),
-            Err(_) if is_html(&reply.body) => "a page of HTML".to_owned(),
-            Err(_) => {
-                let text = String::from_utf8_lossy(&reply.body);
-                let line = text.lines().find(|line| !line.trim().is_empty());
-                line.unwrap_or_default().to_owned()
-            }
+            Err(_) => reply.first_line(),
         };
         let shown = self.shown(&said);
         let fault = fault_of_status(self.server, reply.status, &reply.headers, &shown);
