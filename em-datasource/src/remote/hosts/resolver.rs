@@ -1,6 +1,6 @@
 //! Names become addresses, where these may be asked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -26,7 +26,7 @@ impl Resolve for Guarded {
             let name = name.as_str();
             // The port is chosen by whoever connects.
             let found: Vec<_> = tokio::net::lookup_host((name, 0)).await?.collect();
-            let addresses: Vec<IpAddr> = found.iter().map(|found| found.ip()).collect();
+            let addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
             guard.check_addresses(name, &addresses)?;
             let found: Addrs = Box::new(found.into_iter());
             Ok(found)

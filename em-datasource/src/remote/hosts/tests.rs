@@ -99,3 +99,16 @@ async fn a_name_is_judged_by_the_addresses_it_resolves_to() {
     assert_eq!(refused.why, Why::Inner(Inner::Loopback));
     assert!(resolved(&["localhost"]).await.unwrap().count() > 0);
 }
+
+#[test]
+fn an_address_is_known_as_one_so_that_no_name_server_is_asked_for_it() {
+    for (host, is_address) in [
+        ("127.0.0.1", true),
+        ("[::1]", true),
+        ("[::ffff:10.0.0.1]", true),
+        ("localhost", false),
+        ("127.0.0.1.example", false),
+    ] {
+        assert_eq!(literal(host).is_some(), is_address, "{host}");
+    }
+}
