@@ -37,4 +37,5 @@ pub use instana::InstanaDatasource;
 pub use json::JsonDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
+pub use remote::{HostPattern, HostPatternError, HostPolicy};
 pub use scrape::ScrapeDatasource;

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 
 pub(crate) use self::judge::judge;
-use crate::remote::{Content, Remote, Reply, fault_of_status};
+use crate::remote::{Content, HostPolicy, Remote, Reply, fault_of_status};
 
 /// The usual finest step: a point has its last value one step after its time.
 const USUAL_STEP: Duration = Duration::from_mins(1);
@@ -41,6 +41,13 @@ impl GraphiteDatasource {
             remote: Remote::new(clock, &spec.url, source),
             every: source.every,
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {

@@ -25,7 +25,7 @@ use reqwest::StatusCode;
 use self::judge::judge;
 use self::place::{CONDITION, place};
 pub(crate) use self::statement::Statement;
-use crate::remote::{Content, Remote, Reply, fault_of_status};
+use crate::remote::{Content, HostPolicy, Remote, Reply, fault_of_status};
 
 /// Who writes collects what it writes for about as long where nobody says so.
 const USUAL_FLUSH: Duration = Duration::from_secs(10);
@@ -50,6 +50,13 @@ impl InfluxDbDatasource {
             spec: spec.clone(),
             every: source.every,
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     async fn ask(&self, cx: &OpContext, query: &str) -> Result<Reply, Fault> {

@@ -33,7 +33,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::inquiry::{Endpoint, Inquiry};
 use self::spacing::Cut;
-use crate::remote::Remote;
+use crate::remote::{HostPolicy, Remote};
 
 /// Calls are put together from traces, which come in pieces.
 const TRACES: Duration = Duration::from_secs(90);
@@ -58,6 +58,13 @@ impl InstanaDatasource {
             remote: Remote::new(clock, &spec.url, source),
             token: spec.token.clone(),
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {

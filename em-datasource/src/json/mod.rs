@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use self::document::Document;
 use self::series::{gathered, of_now, told};
 use crate::look::Looks;
-use crate::remote::{Content, Place, Remote, Reply, Visit, without_secrets};
+use crate::remote::{Content, HostPolicy, Place, Remote, Reply, Visit, without_secrets};
 
 /// Time between two looks where the file says nothing.
 const USUAL_PERIOD: Duration = Duration::from_secs(1);
@@ -57,6 +57,13 @@ impl JsonDatasource {
             spec: spec.clone(),
             looks: Looks::new(source.every.unwrap_or(USUAL_PERIOD)),
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {

@@ -32,7 +32,7 @@ use tokio::sync::OnceCell;
 
 use self::judge::Judged;
 pub(crate) use self::judge::judge;
-use crate::remote::Remote;
+use crate::remote::{HostPolicy, Remote};
 use crate::selector::{is_selector, sums_of};
 
 /// How often a target is scraped where nobody says so.
@@ -61,6 +61,13 @@ impl PrometheusDatasource {
             every: source.every,
             interval: OnceCell::new(),
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::error::{fault_of_status, unreachable};
+use super::hosts::HostPolicy;
 
 /// A token is renewed this long before it runs out.
 const BEFORE: Duration = Duration::from_secs(30);
@@ -47,6 +48,7 @@ impl Credentials {
         &self,
         request: RequestBuilder,
         client: &Client,
+        hosts: &HostPolicy,
         clock: &dyn Clock,
     ) -> Result<RequestBuilder, Fault> {
         Ok(match &self.auth {
@@ -65,6 +67,7 @@ impl Credentials {
                 let token = if let Some(token) = held.take().filter(|token| token.until > now) {
                     token
                 } else {
+                    hosts.check(token_url)?;
                     let asked = granted(client, token_url, client_id, client_secret, scopes);
                     Token::of(asked.await?, now)
                 };

@@ -6,8 +6,13 @@ use em_core::fault::{Fault, FaultKind, Retry};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// Nobody answered, or broke off.
+use super::hosts::Refused;
+
+/// Nobody answered, or broke off; or the address was not one to ask.
 pub(crate) fn unreachable(server: &str, source: reqwest::Error) -> Fault {
+    if let Some(refused) = Refused::within(&source) {
+        return refused.fault();
+    }
     let what = if source.is_connect() {
         format!("failed to connect to {server}")
     } else {

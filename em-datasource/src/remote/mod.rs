@@ -4,6 +4,7 @@
 mod auth;
 mod error;
 mod headers;
+mod hosts;
 mod place;
 mod reply;
 
@@ -22,6 +23,7 @@ use tokio::sync::OnceCell;
 use self::auth::Credentials;
 pub(crate) use self::error::{fault_of_status, unreachable};
 use self::headers::header;
+pub use self::hosts::{HostPattern, HostPatternError, HostPolicy};
 pub(crate) use self::place::{Place, without_secrets};
 
 /// A larger answer is refused.
@@ -37,6 +39,7 @@ pub(crate) struct Remote {
     headers: BTreeMap<String, Text>,
     tls: Tls,
     credentials: Option<Credentials>,
+    hosts: HostPolicy,
     client: OnceCell<Client>,
 }
 
@@ -109,7 +112,19 @@ impl Remote {
             headers: spec.headers.clone(),
             tls: spec.tls.clone(),
             credentials: spec.auth.clone().map(Credentials::new),
+            hosts: HostPolicy::any(),
             client: OnceCell::new(),
+        }
+    }
+
+    /// The same, where only some hosts may be asked.
+    pub(crate) fn with_hosts(self, hosts: HostPolicy) -> Self {
+        // A client that was made before would resolve names as it did.
+        let client = OnceCell::new();
+        Self {
+            hosts,
+            client,
+            ..self
         }
     }
 
@@ -186,6 +201,7 @@ impl Remote {
     }
 
     async fn run_once(&self, cx: &OpContext, errand: &Errand<'_>) -> Result<Reply, Fault> {
+        self.hosts.check(&errand.url)?;
         let client = self
             .client
             .get_or_try_init(async || self.connected())
@@ -215,7 +231,9 @@ impl Remote {
                 request = request.header(name, value);
             }
             if let Some(credentials) = &self.credentials {
-                request = credentials.sign(request, client, self.clock()).await?;
+                request = credentials
+                    .sign(request, client, &self.hosts, self.clock())
+                    .await?;
             }
             send(request, errand).await
         };
@@ -237,6 +255,7 @@ impl Remote {
             // Whoever is measured is asked itself, whatever the environment says.
             .no_proxy()
             .user_agent(concat!("experiment-manager/", env!("CARGO_PKG_VERSION")));
+        builder = self.hosts.guard(builder);
         if let Some(path) = &self.tls.ca_file {
             let pem = read(path)?;
             let authorities = Certificate::from_pem_bundle(&pem);

@@ -25,7 +25,7 @@ use self::form::Page;
 use self::native::{Mixed, Past, Seen};
 use crate::distinct::first_twice;
 use crate::look::Looks;
-use crate::remote::{Content, Place, Remote, Reply, Visit, without_secrets};
+use crate::remote::{Content, HostPolicy, Place, Remote, Reply, Visit, without_secrets};
 use crate::selector::Selector;
 
 /// Time between two looks where the file says nothing.
@@ -59,6 +59,13 @@ impl ScrapeDatasource {
             url,
             past: Mutex::default(),
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     /// Where the page is, where that is known now.

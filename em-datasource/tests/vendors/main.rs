@@ -3,6 +3,7 @@
 mod asking;
 mod datadog;
 mod graphite;
+mod hosts;
 mod influxdb;
 mod instana;
 mod json;

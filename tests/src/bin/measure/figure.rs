@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, decode, kill9, overhead, prom_quickstart, quickstart, raw_size, suites,
-    two_managers,
+    aa, crash, dead_time, decode, fuzz, kill9, overhead, prom_quickstart, quickstart, raw_size,
+    suites, two_managers,
 };
 
 /// One figure.
@@ -147,6 +147,13 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "all pass",
         kind: Kind::Counting,
         measure: suites::vendors,
+    },
+    Figure {
+        name: "fuzz",
+        what: "files, expressions, pages and answers that nobody would write, fed to whatever reads them",
+        goal: "no crash",
+        kind: Kind::Counting,
+        measure: fuzz::measure,
     },
     Figure {
         name: "walls",

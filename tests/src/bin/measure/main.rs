@@ -11,6 +11,7 @@ mod dead_time;
 mod decode;
 mod em;
 mod figure;
+mod fuzz;
 mod kill9;
 mod machine;
 mod nginx;

@@ -138,7 +138,7 @@ pub(crate) struct Seen {
 }
 
 /// Runs `cargo test` and counts.
-fn run(bench: &mut Bench, arguments: &[&str]) -> Result<Seen> {
+pub(crate) fn run(bench: &mut Bench, arguments: &[&str]) -> Result<Seen> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The embedder is built beside the rest.
     let built = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
