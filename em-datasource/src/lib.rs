@@ -3,7 +3,7 @@
 //! | kind | who answers |
 //! |---|---|
 //! | [`PrometheusDatasource`] | Prometheus, and all that answer like it |
-//! | [`DatadogDatasource`], [`InstanaDatasource`] | their vendors |
+//! | [`DatadogDatasource`], [`DynatraceDatasource`], [`InstanaDatasource`] | their vendors |
 //! | [`InfluxDbDatasource`], [`GraphiteDatasource`] | databases of time series |
 //! | [`JsonDatasource`] | whoever gives JSON documents |
 //! | [`ScrapeDatasource`] | the page of metrics that a target publishes itself |
@@ -14,6 +14,7 @@
 
 mod bucketed;
 mod datadog;
+mod dynatrace;
 mod graphite;
 mod influxdb;
 mod instana;
@@ -28,6 +29,7 @@ mod selector;
 pub mod wire;
 
 pub use datadog::DatadogDatasource;
+pub use dynatrace::DynatraceDatasource;
 pub use graphite::GraphiteDatasource;
 pub use influxdb::InfluxDbDatasource;
 pub use instana::InstanaDatasource;

@@ -12,8 +12,8 @@ use em_core::plan::{
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::{
-    DatadogDatasource, GraphiteDatasource, InfluxDbDatasource, InstanaDatasource, JsonDatasource,
-    PrometheusDatasource, PushDatasource, ScrapeDatasource,
+    DatadogDatasource, DynatraceDatasource, GraphiteDatasource, InfluxDbDatasource,
+    InstanaDatasource, JsonDatasource, PrometheusDatasource, PushDatasource, ScrapeDatasource,
 };
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
@@ -169,6 +169,9 @@ fn datasource(
         }
         DatasourceKind::Instana(instana) => {
             Some(Arc::new(InstanaDatasource::new(clock(), instana, spec)))
+        }
+        DatasourceKind::Dynatrace(dynatrace) => {
+            Some(Arc::new(DynatraceDatasource::new(clock(), dynatrace, spec)))
         }
         DatasourceKind::InfluxDb(influxdb) => {
             Some(Arc::new(InfluxDbDatasource::new(clock(), influxdb, spec)))

@@ -16,10 +16,10 @@ use crate::template::Template;
 /// The datasource that is always there.
 pub(super) const TARGET: &str = "target";
 
-const NOT_YET_KINDS: [&str; 4] = ["cloudwatch", "newrelic", "dynatrace", "opensearch"];
+const NOT_YET_KINDS: [&str; 3] = ["cloudwatch", "newrelic", "opensearch"];
 
 /// The kinds, and the keys of each.
-pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 11] = [
+pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 12] = [
     (
         "scrape",
         &["kind", "headers", "every", "auth", "tls", "url"],
@@ -43,6 +43,7 @@ pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 11] = [
     ("influxdb", &vendor::INFLUXDB_KEYS),
     ("graphite", &vendor::GRAPHITE_KEYS),
     ("json", &vendor::JSON_KEYS),
+    ("dynatrace", &vendor::DYNATRACE_KEYS),
     ("push", &["kind"]),
     ("command", &["kind", "every", "command", "output"]),
     ("csv", &["kind", "path", "time"]),
@@ -114,6 +115,7 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
         "prometheus" => prometheus(&keys).map(DatasourceKind::Prometheus),
         "datadog" => vendor::datadog(&keys, scene).map(DatasourceKind::Datadog),
         "instana" => vendor::instana(&keys, scene).map(DatasourceKind::Instana),
+        "dynatrace" => vendor::dynatrace(&keys, scene).map(DatasourceKind::Dynatrace),
         "influxdb" => vendor::influxdb(&keys).map(DatasourceKind::InfluxDb),
         "graphite" => vendor::graphite(&keys).map(DatasourceKind::Graphite),
         "json" => vendor::json(&keys, scene).map(DatasourceKind::Json),

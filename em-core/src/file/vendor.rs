@@ -8,8 +8,8 @@ use super::process::optional;
 use super::reader::{Keys, Reader};
 use super::scene::{Place, Scene};
 use crate::plan::{
-    DatadogApi, DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, JsonTime,
-    QueryMethod, SecretRef,
+    DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
+    JsonTime, QueryMethod, SecretRef,
 };
 use crate::read::TimeFormat;
 use crate::read::json_path::JsonPath;
@@ -28,6 +28,8 @@ pub(super) const DATADOG_KEYS: [&str; 9] = [
 ];
 /// Keys of `instana`.
 pub(super) const INSTANA_KEYS: [&str; 5] = ["kind", "url", "token", "headers", "tls"];
+/// Keys of `dynatrace`.
+pub(super) const DYNATRACE_KEYS: [&str; 6] = ["kind", "url", "token", "every", "headers", "tls"];
 /// Keys of `influxdb`.
 pub(super) const INFLUXDB_KEYS: [&str; 8] = [
     "kind",
@@ -88,6 +90,15 @@ pub(super) fn instana<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<InstanaS
     let url = url(keys);
     let token = secret_of(keys, "token", scene);
     Some(InstanaSpec {
+        url: url?,
+        token: token?,
+    })
+}
+
+pub(super) fn dynatrace<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<DynatraceSpec> {
+    let url = url(keys);
+    let token = secret_of(keys, "token", scene);
+    Some(DynatraceSpec {
         url: url?,
         token: token?,
     })

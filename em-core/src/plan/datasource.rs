@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::load::OutputRules;
 use super::secret::{SecretRef, Text};
-use super::vendor::{DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec};
+use super::vendor::{
+    DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
+};
 use crate::template::{Escape, Template};
 use crate::value::Value;
 
@@ -47,6 +49,8 @@ pub enum DatasourceKind {
     Datadog(DatadogSpec),
     /// Instana.
     Instana(InstanaSpec),
+    /// Dynatrace.
+    Dynatrace(DynatraceSpec),
     /// InfluxDB, asked in InfluxQL.
     #[serde(rename = "influxdb")]
     InfluxDb(InfluxDbSpec),
@@ -93,7 +97,7 @@ impl DatasourceKind {
     pub fn escape(&self) -> Escape {
         match self {
             Self::Scrape { .. } | Self::Prometheus(_) | Self::Push => Escape::PromQl,
-            Self::Datadog(_) | Self::Graphite(_) => Escape::Word,
+            Self::Datadog(_) | Self::Dynatrace(_) | Self::Graphite(_) => Escape::Word,
             Self::Instana(_) => Escape::Json,
             Self::InfluxDb(_) => Escape::InfluxQl,
             // A query is a path or a name, with nothing of the iteration in it.

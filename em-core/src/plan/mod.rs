@@ -44,7 +44,8 @@ pub use tunable::{
     Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable,
 };
 pub use vendor::{
-    DatadogApi, DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, JsonTime,
+    DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
+    JsonTime,
 };
 
 /// The format of plans that this build writes.

@@ -43,6 +43,15 @@ pub struct InstanaSpec {
     pub token: SecretRef,
 }
 
+/// Dynatrace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DynatraceSpec {
+    /// Its address, `https://ENVIRONMENT.live.dynatrace.com`, to which `/api/v2` is added.
+    pub url: String,
+    /// An access token with the scope `metrics.read`.
+    pub token: SecretRef,
+}
+
 /// InfluxDB 1.x, and later ones that answer InfluxQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InfluxDbSpec {

@@ -4,6 +4,7 @@
 mod auth;
 mod error;
 mod headers;
+mod hush;
 mod place;
 mod reply;
 
@@ -22,6 +23,7 @@ use tokio::sync::OnceCell;
 use self::auth::Credentials;
 pub(crate) use self::error::{fault_of_status, unreachable};
 use self::headers::header;
+pub(crate) use self::hush::{hushed, without};
 pub(crate) use self::place::{Place, without_secrets};
 
 /// A larger answer is refused.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod datadog;
+mod dynatrace;
 mod graphite;
 mod influxdb;
 mod instana;
