@@ -3,7 +3,7 @@
 //! | kind | who answers |
 //! |---|---|
 //! | [`PrometheusDatasource`] | Prometheus, and all that answer like it |
-//! | [`DatadogDatasource`], [`DynatraceDatasource`], [`InstanaDatasource`] | their vendors |
+//! | [`DatadogDatasource`], [`DynatraceDatasource`], [`InstanaDatasource`], [`NewRelicDatasource`] | their vendors |
 //! | [`InfluxDbDatasource`], [`GraphiteDatasource`] | databases of time series |
 //! | [`JsonDatasource`] | whoever gives JSON documents |
 //! | [`ScrapeDatasource`] | the page of metrics that a target publishes itself |
@@ -21,6 +21,7 @@ mod instana;
 mod instant;
 mod json;
 mod look;
+mod newrelic;
 mod prometheus;
 mod push;
 mod remote;
@@ -34,6 +35,7 @@ pub use graphite::GraphiteDatasource;
 pub use influxdb::InfluxDbDatasource;
 pub use instana::InstanaDatasource;
 pub use json::JsonDatasource;
+pub use newrelic::NewRelicDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
 pub use scrape::ScrapeDatasource;

@@ -13,7 +13,8 @@ use em_core::plan::{
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::{
     DatadogDatasource, DynatraceDatasource, GraphiteDatasource, InfluxDbDatasource,
-    InstanaDatasource, JsonDatasource, PrometheusDatasource, PushDatasource, ScrapeDatasource,
+    InstanaDatasource, JsonDatasource, NewRelicDatasource, PrometheusDatasource, PushDatasource,
+    ScrapeDatasource,
 };
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
@@ -172,6 +173,9 @@ fn datasource(
         }
         DatasourceKind::Dynatrace(dynatrace) => {
             Some(Arc::new(DynatraceDatasource::new(clock(), dynatrace, spec)))
+        }
+        DatasourceKind::NewRelic(newrelic) => {
+            Some(Arc::new(NewRelicDatasource::new(clock(), newrelic, spec)))
         }
         DatasourceKind::InfluxDb(influxdb) => {
             Some(Arc::new(InfluxDbDatasource::new(clock(), influxdb, spec)))

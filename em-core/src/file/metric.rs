@@ -296,6 +296,7 @@ fn check_query(metric: &Metric, reader: &Reader<'_>, source: &DatasourceKind) {
         DatasourceKind::Datadog(_)
             | DatasourceKind::Instana(_)
             | DatasourceKind::Dynatrace(_)
+            | DatasourceKind::NewRelic(_)
             | DatasourceKind::InfluxDb(_)
             | DatasourceKind::Graphite(_)
             | DatasourceKind::Json(_)

@@ -24,7 +24,8 @@ use crate::configuration::Configuration;
 use crate::id::{DatasourceName, Digest, ExperimentName, MetricName, TunableName};
 
 pub use datasource::{
-    Auth, ClientCertificate, DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, Tls,
+    Auth, ClientCertificate, DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, SigV4,
+    Tls,
 };
 pub use known_metric::KnownMetric;
 pub use load::{
@@ -45,7 +46,7 @@ pub use tunable::{
 };
 pub use vendor::{
     DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
-    JsonTime,
+    JsonTime, NewRelicSpec,
 };
 
 /// The format of plans that this build writes.

@@ -52,6 +52,18 @@ pub struct DynatraceSpec {
     pub token: SecretRef,
 }
 
+/// New Relic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRelicSpec {
+    /// Its address, `https://api.newrelic.com` or that of another region, to which `/graphql` is
+    /// added.
+    pub url: String,
+    /// The account whose data are asked for.
+    pub account: u64,
+    /// Key of a user.
+    pub key: SecretRef,
+}
+
 /// InfluxDB 1.x, and later ones that answer InfluxQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InfluxDbSpec {

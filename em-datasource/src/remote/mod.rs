@@ -7,6 +7,7 @@ mod headers;
 mod hush;
 mod place;
 mod reply;
+mod sigv4;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,3 +7,5 @@ mod graphite;
 mod influxdb;
 mod instana;
 mod json;
+mod newrelic;
+mod signed;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use em_core::plan::{
     Apply, Baseline, Compare, DatadogSpec, DatasourceKind, Direction, Domain, DynatraceSpec, Fold,
-    GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind, Plan, RateSpec,
-    ResourceKind, Scale, TargetSpec, Tunable,
+    GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind, NewRelicSpec, Plan,
+    RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
 };
 use em_core::template::Template;
 use em_core::value::Unit;
@@ -259,6 +259,7 @@ fn source(plan: &Plan, metric: &Metric) -> String {
         DatasourceKind::Datadog(DatadogSpec { url, .. })
         | DatasourceKind::Instana(InstanaSpec { url, .. })
         | DatasourceKind::Dynatrace(DynatraceSpec { url, .. })
+        | DatasourceKind::NewRelic(NewRelicSpec { url, .. })
         | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
         | DatasourceKind::Graphite(GraphiteSpec { url }) => format!("{name} ({url})"),
         DatasourceKind::Push => format!("{name} (what the workload reports)"),

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use em_core::expression::Name;
 use em_core::plan::{
     CommandLoad, DatadogSpec, DatasourceKind, DynatraceSpec, GraphiteSpec, HttpLoad, InfluxDbSpec,
-    InstanaSpec, LoadSpec, Metric, QueryMethod, RunMode, SimulatedSpec, TargetSpec, Text,
+    InstanaSpec, LoadSpec, Metric, NewRelicSpec, QueryMethod, RunMode, SimulatedSpec, TargetSpec,
+    Text,
 };
 use em_core::template::{Escape, Template};
 use em_local::fill::{self, Values};
@@ -121,6 +122,7 @@ fn sources(known: &Known<'_>) -> Result<Vec<Part>> {
             DatasourceKind::Datadog(DatadogSpec { url, .. })
             | DatasourceKind::Instana(InstanaSpec { url, .. })
             | DatasourceKind::Dynatrace(DynatraceSpec { url, .. })
+            | DatasourceKind::NewRelic(NewRelicSpec { url, .. })
             | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
             | DatasourceKind::Graphite(GraphiteSpec { url }) => vec![url.clone()],
             DatasourceKind::Command { command, .. } => known.command(&place, command)?,
