@@ -3,7 +3,7 @@
 //! | kind | who answers |
 //! |---|---|
 //! | [`PrometheusDatasource`] | Prometheus, and all that answer like it |
-//! | [`DatadogDatasource`], [`InstanaDatasource`] | their vendors |
+//! | [`DatadogDatasource`], [`DynatraceDatasource`], [`InstanaDatasource`], [`NewRelicDatasource`] | their vendors |
 //! | [`InfluxDbDatasource`], [`GraphiteDatasource`] | databases of time series |
 //! | [`JsonDatasource`] | whoever gives JSON documents |
 //! | [`ScrapeDatasource`] | the page of metrics that a target publishes itself |
@@ -15,6 +15,7 @@
 mod bucketed;
 mod datadog;
 mod distinct;
+mod dynatrace;
 mod graphite;
 mod influxdb;
 mod instana;
@@ -22,6 +23,7 @@ mod instant;
 mod json;
 mod look;
 mod native;
+mod newrelic;
 mod prometheus;
 mod push;
 mod remote;
@@ -31,10 +33,12 @@ mod spelled;
 pub mod wire;
 
 pub use datadog::DatadogDatasource;
+pub use dynatrace::DynatraceDatasource;
 pub use graphite::GraphiteDatasource;
 pub use influxdb::InfluxDbDatasource;
 pub use instana::InstanaDatasource;
 pub use json::JsonDatasource;
+pub use newrelic::NewRelicDatasource;
 pub use prometheus::PrometheusDatasource;
 pub use push::{PUSH_TOKEN, PUSH_URL, PushDatasource};
 pub use remote::{HostPattern, HostPatternError, HostPolicy};

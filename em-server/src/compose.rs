@@ -12,8 +12,9 @@ use em_core::plan::{
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::{
-    DatadogDatasource, GraphiteDatasource, InfluxDbDatasource, InstanaDatasource, JsonDatasource,
-    PrometheusDatasource, PushDatasource, ScrapeDatasource,
+    DatadogDatasource, DynatraceDatasource, GraphiteDatasource, InfluxDbDatasource,
+    InstanaDatasource, JsonDatasource, NewRelicDatasource, PrometheusDatasource, PushDatasource,
+    ScrapeDatasource,
 };
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
@@ -169,6 +170,12 @@ fn datasource(
         }
         DatasourceKind::Instana(instana) => {
             Some(Arc::new(InstanaDatasource::new(clock(), instana, spec)))
+        }
+        DatasourceKind::Dynatrace(dynatrace) => {
+            Some(Arc::new(DynatraceDatasource::new(clock(), dynatrace, spec)))
+        }
+        DatasourceKind::NewRelic(newrelic) => {
+            Some(Arc::new(NewRelicDatasource::new(clock(), newrelic, spec)))
         }
         DatasourceKind::InfluxDb(influxdb) => {
             Some(Arc::new(InfluxDbDatasource::new(clock(), influxdb, spec)))

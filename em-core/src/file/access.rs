@@ -6,14 +6,22 @@ use super::process::optional;
 use super::reader::{Keys, Reader};
 use super::scene::Scene;
 use super::secret;
-use crate::plan::{Auth, ClientCertificate, SecretRef, Text, Tls};
+use crate::plan::{Auth, ClientCertificate, SecretRef, SigV4, Text, Tls};
 
 /// Keys of `auth`, of which there is exactly one.
-pub(super) const AUTH_KEYS: [&str; 3] = ["basic", "bearer", "oauth2"];
+pub(super) const AUTH_KEYS: [&str; 4] = ["basic", "bearer", "oauth2", "sigv4"];
 /// Keys of `auth.basic`.
 pub(super) const BASIC_KEYS: [&str; 2] = ["user", "password"];
 /// Keys of `auth.oauth2`.
 pub(super) const OAUTH2_KEYS: [&str; 4] = ["token_url", "client_id", "client_secret", "scopes"];
+/// Keys of `auth.sigv4`.
+pub(super) const SIGV4_KEYS: [&str; 5] = [
+    "region",
+    "service",
+    "access_key",
+    "secret_key",
+    "session_token",
+];
 /// Keys of `tls`.
 pub(super) const TLS_KEYS: [&str; 4] = ["ca_file", "cert_file", "key_file", "insecure_skip_verify"];
 
@@ -40,11 +48,11 @@ pub(super) fn server_url(reader: &Reader<'_>) -> Option<String> {
 
 /// Who asks.
 pub(super) fn auth<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Auth> {
-    let ways = reader.keys(&AUTH_KEYS, &["sigv4"])?;
+    let ways = reader.keys(&AUTH_KEYS, &[])?;
     if reader.map_if_any() != Some(1) {
         reader.refuse_with(
             "there is one way to say who asks",
-            "one of basic, bearer, oauth2",
+            "one of basic, bearer, oauth2, sigv4",
         );
         return None;
     }
@@ -61,7 +69,31 @@ pub(super) fn auth<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Auth> {
             password: password?,
         });
     }
+    if let Some(signature) = ways.get("sigv4") {
+        return sigv4(&signature, scene).map(Auth::SigV4);
+    }
     ways.get("oauth2").and_then(|reader| oauth2(&reader, scene))
+}
+
+fn sigv4<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<SigV4> {
+    let keys = reader.keys(&SIGV4_KEYS, &[])?;
+    let region = keys.required("region").and_then(|reader| reader.word());
+    let service = optional(&keys, "service", Reader::word);
+    let secret = |name: &str| {
+        keys.required(name)
+            .and_then(|reader| reference(&reader, name, scene))
+    };
+    let (access_key, secret_key) = (secret("access_key"), secret("secret_key"));
+    let session_token = optional(&keys, "session_token", |reader| {
+        reference(reader, "session_token", scene)
+    });
+    Some(SigV4 {
+        region: region?,
+        service: service?.unwrap_or_else(|| "aps".to_owned()),
+        access_key: access_key?,
+        secret_key: secret_key?,
+        session_token: session_token?,
+    })
 }
 
 fn oauth2<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Auth> {

@@ -16,10 +16,10 @@ use crate::template::Template;
 /// The datasource that is always there.
 pub(super) const TARGET: &str = "target";
 
-const NOT_YET_KINDS: [&str; 4] = ["cloudwatch", "newrelic", "dynatrace", "opensearch"];
+const NOT_YET_KINDS: [&str; 2] = ["cloudwatch", "opensearch"];
 
 /// The kinds, and the keys of each.
-pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 11] = [
+pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 13] = [
     (
         "scrape",
         &["kind", "headers", "every", "auth", "tls", "url"],
@@ -43,6 +43,8 @@ pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 11] = [
     ("influxdb", &vendor::INFLUXDB_KEYS),
     ("graphite", &vendor::GRAPHITE_KEYS),
     ("json", &vendor::JSON_KEYS),
+    ("dynatrace", &vendor::DYNATRACE_KEYS),
+    ("newrelic", &vendor::NEWRELIC_KEYS),
     ("push", &["kind"]),
     ("command", &["kind", "every", "command", "output"]),
     ("csv", &["kind", "path", "time"]),
@@ -115,6 +117,8 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
         "prometheus" => prometheus(&keys).map(DatasourceKind::Prometheus),
         "datadog" => vendor::datadog(&keys, scene).map(DatasourceKind::Datadog),
         "instana" => vendor::instana(&keys, scene).map(DatasourceKind::Instana),
+        "dynatrace" => vendor::dynatrace(&keys, scene).map(DatasourceKind::Dynatrace),
+        "newrelic" => vendor::newrelic(&keys, scene).map(DatasourceKind::NewRelic),
         "influxdb" => vendor::influxdb(&keys).map(DatasourceKind::InfluxDb),
         "graphite" => vendor::graphite(&keys).map(DatasourceKind::Graphite),
         "json" => vendor::json(&keys, scene).map(DatasourceKind::Json),

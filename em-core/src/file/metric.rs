@@ -295,6 +295,8 @@ fn check_query(metric: &Metric, reader: &Reader<'_>, source: &DatasourceKind) {
         source,
         DatasourceKind::Datadog(_)
             | DatasourceKind::Instana(_)
+            | DatasourceKind::Dynatrace(_)
+            | DatasourceKind::NewRelic(_)
             | DatasourceKind::InfluxDb(_)
             | DatasourceKind::Graphite(_)
             | DatasourceKind::Json(_)

@@ -170,6 +170,7 @@ mod tests {
         check("/$defs/auth", &access::AUTH_KEYS);
         check("/$defs/auth/properties/basic", &access::BASIC_KEYS);
         check("/$defs/auth/properties/oauth2", &access::OAUTH2_KEYS);
+        check("/$defs/auth/properties/sigv4", &access::SIGV4_KEYS);
         check("/$defs/tls", &access::TLS_KEYS);
         for (index, (_, known)) in datasource::DATASOURCE_KEYS.iter().enumerate() {
             check(&format!("/$defs/datasource/oneOf/{index}"), known);

@@ -8,8 +8,8 @@ use super::process::optional;
 use super::reader::{Keys, Reader};
 use super::scene::{Place, Scene};
 use crate::plan::{
-    DatadogApi, DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, JsonTime,
-    QueryMethod, SecretRef,
+    DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
+    JsonTime, NewRelicSpec, QueryMethod, SecretRef,
 };
 use crate::read::TimeFormat;
 use crate::read::json_path::JsonPath;
@@ -28,6 +28,12 @@ pub(super) const DATADOG_KEYS: [&str; 9] = [
 ];
 /// Keys of `instana`.
 pub(super) const INSTANA_KEYS: [&str; 5] = ["kind", "url", "token", "headers", "tls"];
+/// Keys of `dynatrace`.
+pub(super) const DYNATRACE_KEYS: [&str; 6] = ["kind", "url", "token", "every", "headers", "tls"];
+/// Keys of `newrelic`.
+pub(super) const NEWRELIC_KEYS: [&str; 8] = [
+    "kind", "region", "url", "account", "key", "every", "headers", "tls",
+];
 /// Keys of `influxdb`.
 pub(super) const INFLUXDB_KEYS: [&str; 8] = [
     "kind",
@@ -61,6 +67,13 @@ const SITES: [&str; 9] = [
     "us2.ddog-gov.com",
 ];
 
+/// Where New Relic answers.
+const REGIONS: [(&str, &str); 3] = [
+    ("us", "https://api.newrelic.com"),
+    ("eu", "https://api.eu.newrelic.com"),
+    ("jp", "https://api.jp.newrelic.com"),
+];
+
 pub(super) fn datadog<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<DatadogSpec> {
     let url = optional(keys, "url", access::server_url);
     let site = optional(keys, "site", |reader| {
@@ -90,6 +103,34 @@ pub(super) fn instana<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<InstanaS
     Some(InstanaSpec {
         url: url?,
         token: token?,
+    })
+}
+
+pub(super) fn dynatrace<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<DynatraceSpec> {
+    let url = url(keys);
+    let token = secret_of(keys, "token", scene);
+    Some(DynatraceSpec {
+        url: url?,
+        token: token?,
+    })
+}
+
+pub(super) fn newrelic<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<NewRelicSpec> {
+    let url = optional(keys, "url", access::server_url);
+    let region = optional(keys, "region", |reader| reader.one_of(&REGIONS));
+    if let (Some(region), true) = (keys.get("region"), keys.has("url")) {
+        region.refuse_with("there are a region and a url", "give one of them");
+        return None;
+    }
+    let account = keys.required("account");
+    let account = account.and_then(|reader| reader.integer(1..=i64::from(i32::MAX)));
+    let key = secret_of(keys, "key", scene);
+    let (_, usual) = REGIONS[0];
+    let region = region?.unwrap_or(usual);
+    Some(NewRelicSpec {
+        url: url?.unwrap_or_else(|| region.to_owned()),
+        account: account?.unsigned_abs(),
+        key: key?,
     })
 }
 

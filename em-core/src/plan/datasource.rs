@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::load::OutputRules;
 use super::secret::{SecretRef, Text};
-use super::vendor::{DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec};
+use super::vendor::{
+    DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, NewRelicSpec,
+};
 use crate::template::{Escape, Template};
 use crate::value::Value;
 
@@ -47,6 +49,11 @@ pub enum DatasourceKind {
     Datadog(DatadogSpec),
     /// Instana.
     Instana(InstanaSpec),
+    /// Dynatrace.
+    Dynatrace(DynatraceSpec),
+    /// New Relic, asked in NRQL.
+    #[serde(rename = "newrelic")]
+    NewRelic(NewRelicSpec),
     /// InfluxDB, asked in InfluxQL.
     #[serde(rename = "influxdb")]
     InfluxDb(InfluxDbSpec),
@@ -93,9 +100,10 @@ impl DatasourceKind {
     pub fn escape(&self) -> Escape {
         match self {
             Self::Scrape { .. } | Self::Prometheus(_) | Self::Push => Escape::PromQl,
-            Self::Datadog(_) | Self::Graphite(_) => Escape::Word,
+            Self::Datadog(_) | Self::Dynatrace(_) | Self::Graphite(_) => Escape::Word,
             Self::Instana(_) => Escape::Json,
-            Self::InfluxDb(_) => Escape::InfluxQl,
+            // Texts of NRQL are quoted the same way.
+            Self::InfluxDb(_) | Self::NewRelic(_) => Escape::InfluxQl,
             // A query is a path or a name, with nothing of the iteration in it.
             Self::Json(_)
             | Self::Command { .. }
@@ -159,6 +167,25 @@ pub enum Auth {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         scopes: Vec<String>,
     },
+    /// A signature of Amazon Web Services, made anew for every request.
+    #[serde(rename = "sigv4")]
+    SigV4(SigV4),
+}
+
+/// What requests to Amazon Web Services are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigV4 {
+    /// The region that is asked.
+    pub region: String,
+    /// The name of the service in signatures, `aps` for Prometheus.
+    pub service: String,
+    /// The name of the key.
+    pub access_key: SecretRef,
+    /// The key.
+    pub secret_key: SecretRef,
+    /// What makes a key of a session valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<SecretRef>,
 }
 
 /// How the other side is known, and we to it.

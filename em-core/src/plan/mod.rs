@@ -24,7 +24,8 @@ use crate::configuration::Configuration;
 use crate::id::{DatasourceName, Digest, ExperimentName, MetricName, TunableName};
 
 pub use datasource::{
-    Auth, ClientCertificate, DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, Tls,
+    Auth, ClientCertificate, DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, SigV4,
+    Tls,
 };
 pub use known_metric::KnownMetric;
 pub use load::{
@@ -44,7 +45,8 @@ pub use tunable::{
     Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable,
 };
 pub use vendor::{
-    DatadogApi, DatadogSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, JsonTime,
+    DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
+    JsonTime, NewRelicSpec,
 };
 
 /// The format of plans that this build writes.

@@ -43,6 +43,27 @@ pub struct InstanaSpec {
     pub token: SecretRef,
 }
 
+/// Dynatrace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DynatraceSpec {
+    /// Its address, `https://ENVIRONMENT.live.dynatrace.com`, to which `/api/v2` is added.
+    pub url: String,
+    /// An access token with the scope `metrics.read`.
+    pub token: SecretRef,
+}
+
+/// New Relic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRelicSpec {
+    /// Its address, `https://api.newrelic.com` or that of another region, to which `/graphql` is
+    /// added.
+    pub url: String,
+    /// The account whose data are asked for.
+    pub account: u64,
+    /// Key of a user.
+    pub key: SecretRef,
+}
+
 /// InfluxDB 1.x, and later ones that answer InfluxQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InfluxDbSpec {

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::error::{fault_of_status, unreachable};
 use super::hosts::HostPolicy;
+use super::sigv4;
 
 /// A token is renewed this long before it runs out.
 const BEFORE: Duration = Duration::from_secs(30);
@@ -74,6 +75,16 @@ impl Credentials {
                 let value = bearer(&token.secret)?;
                 *held = Some(token);
                 request.header("authorization", value)
+            }
+            Auth::SigV4(spec) => {
+                // What is signed is the whole request, and this is the last change to it.
+                let (client, request) = request.build_split();
+                let request = request.map_err(|source| {
+                    let message = "failed to write a request that can be signed";
+                    Fault::new(FaultKind::Invalid, message).caused_by(source.without_url())
+                })?;
+                let request = sigv4::signed(spec, request, clock.now())?;
+                RequestBuilder::from_parts(client, request)
             }
         })
     }

@@ -5,8 +5,10 @@ mod auth;
 mod error;
 mod headers;
 mod hosts;
+mod hush;
 mod place;
 mod reply;
+mod sigv4;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +26,7 @@ use self::auth::Credentials;
 pub(crate) use self::error::{fault_of_status, unreachable};
 use self::headers::header;
 pub use self::hosts::{HostPattern, HostPatternError, HostPolicy};
+pub(crate) use self::hush::{hushed, without};
 pub(crate) use self::place::{Place, without_secrets};
 
 /// A larger answer is refused.

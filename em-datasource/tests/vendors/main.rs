@@ -2,8 +2,11 @@
 
 mod asking;
 mod datadog;
+mod dynatrace;
 mod graphite;
 mod hosts;
 mod influxdb;
 mod instana;
 mod json;
+mod newrelic;
+mod signed;

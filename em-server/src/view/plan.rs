@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use em_core::plan::{
-    Apply, Baseline, Compare, DatadogSpec, DatasourceKind, Direction, Domain, Fold, GraphiteSpec,
-    InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind, Plan, RateSpec, ResourceKind, Scale,
-    TargetSpec, Tunable,
+    Apply, Baseline, Compare, DatadogSpec, DatasourceKind, Direction, Domain, DynatraceSpec, Fold,
+    GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind, NewRelicSpec, Plan,
+    RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
 };
 use em_core::template::Template;
 use em_core::value::Unit;
@@ -258,6 +258,8 @@ fn source(plan: &Plan, metric: &Metric) -> String {
         DatasourceKind::Json(json) => format!("{name} ({})", json.url.text()),
         DatasourceKind::Datadog(DatadogSpec { url, .. })
         | DatasourceKind::Instana(InstanaSpec { url, .. })
+        | DatasourceKind::Dynatrace(DynatraceSpec { url, .. })
+        | DatasourceKind::NewRelic(NewRelicSpec { url, .. })
         | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
         | DatasourceKind::Graphite(GraphiteSpec { url }) => format!("{name} ({url})"),
         DatasourceKind::Push => format!("{name} (what the workload reports)"),

@@ -1,0 +1,227 @@
+//! Questions in `GraphQL`, whose variables hold whatever a query says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use em_core::fault::{Fault, FaultKind};
+use em_core::observe::Window;
+use em_core::plan::MetricKind;
+use em_core::port::{Answer, Labels, OpContext, Point, Series};
+use serde::{Deserialize, Serialize};
+
+use super::decode::{self, Data, Row};
+use super::judge::malformed;
+use super::statement::{self, Statement};
+use super::{NewRelicDatasource, judge};
+use crate::bucketed::Buckets;
+use crate::remote::{Content, Question, Reply, hushed, without};
+
+const QUERY: &str = "query($id: Int!, $nrql: Nrql!, $timeout: Seconds!) { actor { account(id: $id) { nrql(query: $nrql, timeout: $timeout) { results metadata { facets messages } } } } }";
+const ACCOUNT: &str = "query($id: Int!) { actor { account(id: $id) { id } } }";
+/// As many groups are answered where the query does not say how many it wants.
+const GROUPS: usize = 10;
+/// The shortest and the longest time that a query is given, in seconds.
+const TIMES: (u64, u64) = (1, 60);
+
+#[derive(Serialize)]
+struct Body<'a> {
+    query: &'static str,
+    variables: Variables<'a>,
+}
+
+#[derive(Serialize)]
+struct Variables<'a> {
+    id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nrql: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<u64>,
+}
+
+/// What is told of an account itself.
+#[derive(Deserialize)]
+struct Known {
+    actor: Opened,
+}
+
+#[derive(Deserialize)]
+struct Opened {
+    account: Option<serde::de::IgnoredAny>,
+}
+
+/// Rows of an answer.
+struct Heard {
+    rows: Vec<Row>,
+    warnings: Vec<String>,
+    status: u16,
+}
+
+impl NewRelicDatasource {
+    /// One value per bucket and group.
+    pub(super) async fn buckets(
+        &self,
+        cx: &OpContext,
+        statement: &Statement<'_>,
+        kind: MetricKind,
+        window: Window,
+    ) -> Result<Answer, Fault> {
+        let step = statement::bucket(window, self.every);
+        let heard = self.hear(cx, &statement.in_buckets(window, step)).await?;
+        let groups = self.grouped(&heard.rows)?;
+        // The last one may be cut off at the end of the window.
+        let widths = groups.values().flatten();
+        let width = widths.map(|(_, width)| *width).max().unwrap_or(step);
+        let mut warnings = heard.warnings;
+        warnings.extend(about_groups(statement, groups.len()));
+        if width != step {
+            let told =
+                format!("one value per {width:?} was answered, not one per {step:?} as asked");
+            warnings.push(told);
+        }
+        let series = groups.into_iter().map(|(labels, points)| {
+            let whole = points.into_iter().filter(|(_, length)| *length == width);
+            let points = whole.map(|(point, _)| point).collect();
+            let buckets = Buckets {
+                labels,
+                points,
+                width,
+            };
+            buckets.into_series(kind, window)
+        });
+        Ok(Answer {
+            series: series.filter(|one| !one.points.is_empty()).collect(),
+            window,
+            warnings,
+            tries: cx.attempt,
+            step: Some(width),
+            status: Some(heard.status),
+        })
+    }
+
+    /// One number of the whole window per group.
+    pub(super) async fn whole(
+        &self,
+        cx: &OpContext,
+        statement: &Statement<'_>,
+        window: Window,
+    ) -> Result<Answer, Fault> {
+        let heard = self.hear(cx, &statement.over(window)).await?;
+        let mut groups: BTreeMap<Labels, Option<f64>> = BTreeMap::new();
+        for row in heard.rows {
+            if groups.insert(row.labels, row.value).is_some() {
+                let message = "the query answers several rows of one group, and a metric is one number (use a function such as average(NAME))";
+                return Err(Fault::new(FaultKind::Invalid, message));
+            }
+        }
+        let mut warnings = heard.warnings;
+        warnings.extend(about_groups(statement, groups.len()));
+        let series = groups.into_iter().filter_map(|(labels, value)| {
+            let (at, value) = (window.end, value?);
+            let points = vec![Point { at, value }];
+            Some(Series { labels, points })
+        });
+        Ok(Answer {
+            series: series.collect(),
+            window,
+            warnings,
+            tries: cx.attempt,
+            step: None,
+            status: Some(heard.status),
+        })
+    }
+
+    /// Whether the key opens the account; the server's clock minus ours, where it tells.
+    pub(super) async fn look_around(&self, cx: &OpContext) -> Result<Option<i64>, Fault> {
+        let server = self.remote.shown();
+        let before = self.now();
+        let variables = Variables {
+            id: self.spec.account,
+            nrql: None,
+            timeout: None,
+        };
+        self.put(cx, ACCOUNT, variables, |reply| {
+            let known: Known = judge::read(server, reply)?;
+            match known.actor.account {
+                Some(_) => Ok(reply.skew(before, self.now())),
+                None => Err(decode::no_account(server)),
+            }
+        })
+        .await
+    }
+
+    /// Points of each group, and how long the bucket of each is. A bucket without data is no point.
+    fn grouped(&self, rows: &[Row]) -> Result<BTreeMap<Labels, Vec<(Point, Duration)>>, Fault> {
+        let server = self.remote.shown();
+        let mut groups: BTreeMap<Labels, Vec<(Point, Duration)>> = BTreeMap::new();
+        for row in rows {
+            let Some((at, end)) = row.bucket else {
+                return Err(malformed(server, "a bucket without times"));
+            };
+            let Ok(length) = Duration::try_from(end.duration_since(at)) else {
+                return Err(malformed(server, "a bucket that ends before it begins"));
+            };
+            let points = groups.entry(row.labels.clone()).or_default();
+            if points.iter().any(|(point, _)| point.at == at) {
+                return Err(malformed(server, "two values of one bucket"));
+            }
+            points.extend(row.value.map(|value| (Point { at, value }, length)));
+        }
+        Ok(groups)
+    }
+
+    async fn hear(&self, cx: &OpContext, nrql: &str) -> Result<Heard, Fault> {
+        let server = self.remote.shown();
+        let left = cx.deadline.duration_since(self.now()).as_secs();
+        let left = u64::try_from(left).unwrap_or_default();
+        let variables = Variables {
+            id: self.spec.account,
+            nrql: Some(nrql),
+            timeout: Some(left.clamp(TIMES.0, TIMES.1)),
+        };
+        let mut heard = self
+            .put(cx, QUERY, variables, |reply| {
+                let data: Data = judge::read(server, reply)?;
+                let (rows, warnings) = data.results(server)?.read(server)?;
+                let status = reply.status.as_u16();
+                Ok(Heard {
+                    rows,
+                    warnings,
+                    status,
+                })
+            })
+            .await?;
+        let key = self.spec.key.resolve()?;
+        for warning in &mut heard.warnings {
+            *warning = without(&key, warning);
+        }
+        Ok(heard)
+    }
+
+    async fn put<T>(
+        &self,
+        cx: &OpContext,
+        query: &'static str,
+        variables: Variables<'_>,
+        read: impl FnOnce(&Reply) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let body = Body { query, variables };
+        let body = serde_json::to_string(&body).map_err(|source| {
+            let message = "failed to write the question as JSON";
+            Fault::new(FaultKind::Invalid, message).caused_by(source)
+        })?;
+        let key = self.spec.key.resolve()?;
+        let question = Question {
+            path: "/graphql",
+            content: Content::Json(&body),
+            headers: &[("API-Key", key.expose().to_owned())],
+        };
+        let reply = self.remote.put(cx, &question).await?;
+        read(&reply).map_err(|fault| hushed(&key, fault))
+    }
+}
+
+fn about_groups(statement: &Statement<'_>, count: usize) -> Option<String> {
+    (count == GROUPS && !statement.has_limit).then(|| {
+        format!("{GROUPS} groups came back, and no more are told where the query has no LIMIT")
+    })
+}

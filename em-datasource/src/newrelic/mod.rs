@@ -1,0 +1,106 @@
+//! Datasource `newrelic`: NRQL, asked through `NerdGraph`.
+//!
+//! | `as` | what is answered |
+//! |---|---|
+//! | gauge | one value per bucket of the window (`TIMESERIES`) |
+//! | counter | the counts of the buckets, summed up |
+//! | value | one number of the whole window per group |
+//! | histogram | refused |
+//!
+//! The query is NRQL that gives one number; groups of its `FACET` are series. The window belongs to
+//! the manager: it is added to the query, and a query that has its own is refused.
+
+mod ask;
+mod decode;
+mod judge;
+mod statement;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use em_core::fault::{Fault, FaultKind};
+use em_core::observe::Window;
+use em_core::plan::{DatasourceSpec, MetricKind, NewRelicSpec};
+use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validation};
+use jiff::{SignedDuration, Timestamp};
+
+use self::statement::Statement;
+use crate::remote::Remote;
+
+/// What agents send arrives within this time.
+const LATE: Duration = Duration::from_mins(1);
+/// How far back a query is tried out.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// New Relic.
+#[derive(Debug)]
+pub struct NewRelicDatasource {
+    remote: Remote,
+    spec: NewRelicSpec,
+    every: Option<Duration>,
+}
+
+impl NewRelicDatasource {
+    /// The account that `spec` names, reached as `source` says.
+    pub fn new(clock: Arc<dyn Clock>, spec: &NewRelicSpec, source: &DatasourceSpec) -> Self {
+        Self {
+            remote: Remote::new(clock, &spec.url, source),
+            spec: spec.clone(),
+            every: source.every,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.remote.clock().now()
+    }
+
+    /// The last hour, without what may still come late.
+    fn recent(&self) -> Window {
+        let late = SignedDuration::try_from(LATE).unwrap_or_default();
+        let now = self.now();
+        let end = now.saturating_sub(late).unwrap_or(now);
+        let start = end.saturating_sub(LOOK_BACK).unwrap_or(end);
+        Window { start, end }
+    }
+}
+
+#[async_trait]
+impl Datasource for NewRelicDatasource {
+    async fn probe(&self, cx: &OpContext) -> Result<Health, Fault> {
+        Ok(Health {
+            version: None,
+            clock_skew_ms: self.look_around(cx).await?,
+        })
+    }
+
+    async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {
+        let answer = self.query(cx, asked, self.recent()).await?;
+        let mut warnings = answer.warnings;
+        if answer.series.is_empty() {
+            warnings.push("nothing was found in the last hour".to_owned());
+        }
+        Ok(Validation {
+            series: Some(answer.series.len() as u64),
+            warnings,
+        })
+    }
+
+    async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {
+        let statement = Statement::parse(&asked.text)?;
+        match asked.kind {
+            MetricKind::Value => self.whole(cx, &statement, window).await,
+            MetricKind::Gauge | MetricKind::Counter => {
+                self.buckets(cx, &statement, asked.kind, window).await
+            }
+            MetricKind::Histogram => {
+                let message = "New Relic has no buckets to make a histogram of (ask for a percentile of its own: percentile(NAME, 95), as: value)";
+                Err(Fault::new(FaultKind::Invalid, message))
+            }
+        }
+    }
+
+    async fn lag(&self, _: &OpContext, _: &Asked) -> Duration {
+        LATE
+    }
+}
