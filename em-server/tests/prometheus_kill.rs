@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use em_core::port::{Clock as _, SystemClock};
 use em_tests::prometheus::Prometheus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -178,11 +179,11 @@ fn killed_for(pause: Duration) {
 
     let mut first = measuring(folder.path());
     thread::sleep(Duration::from_secs(3));
-    let before = Timestamp::now();
+    let before = SystemClock.now();
     first.kill().unwrap();
     first.wait().unwrap();
     thread::sleep(pause);
-    let again = Timestamp::now();
+    let again = SystemClock.now();
     let ran = manager(folder.path()).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(0), "{said}");
