@@ -93,7 +93,7 @@ fn build(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first line of what a program says of itself.
+/// The first words of what a program says of itself.
 fn version(program: &Path) -> Result<String> {
     let asked = Command::new(program).arg("--version").output();
     let asked = asked.with_context(|| {
@@ -103,7 +103,8 @@ fn version(program: &Path) -> Result<String> {
     // One of them tells on stdout, older ones on stderr.
     let told = [asked.stdout, asked.stderr].concat();
     let told = String::from_utf8_lossy(&told);
-    Ok(told.lines().next().unwrap_or_default().to_owned())
+    let first = told.lines().find(|line| !line.trim().is_empty());
+    Ok(first.map_or_else(|| program.display().to_string(), str::to_owned))
 }
 
 fn suite(bench: &mut Bench, programs: &Programs, filter: &[&str]) -> Result<Seen> {
