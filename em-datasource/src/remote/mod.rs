@@ -26,6 +26,7 @@ use self::auth::Credentials;
 pub(crate) use self::error::{fault_of_status, unreachable};
 use self::headers::header;
 pub use self::hosts::{HostPattern, HostPatternError, HostPolicy};
+use self::hush::Told;
 pub(crate) use self::hush::{hushed, without};
 pub(crate) use self::place::{Place, without_secrets};
 
@@ -238,7 +239,7 @@ impl Remote {
                     .sign(request, client, &self.hosts, self.clock())
                     .await?;
             }
-            send(request, errand).await
+            send(client, request, errand).await
         };
         tokio::time::timeout(limit, asked)
             .await
@@ -287,14 +288,20 @@ impl Remote {
     }
 }
 
-async fn send(request: RequestBuilder, errand: &Errand<'_>) -> Result<Reply, Fault> {
+async fn send(
+    client: &Client,
+    request: RequestBuilder,
+    errand: &Errand<'_>,
+) -> Result<Reply, Fault> {
     let (shown, largest) = (errand.shown, errand.largest);
     let failed = |source: reqwest::Error| unreachable(shown, source);
+    let request = request.build().map_err(failed)?;
+    let told = Told::by(request.headers());
     let again = request.try_clone();
-    let mut response = match (request.send().await, again) {
+    let mut response = match (client.execute(request).await, again) {
         // A connection that was kept and is closed by now: every question may be asked twice.
         (Err(error), Some(again)) if error.is_request() && !error.is_connect() => {
-            again.send().await.map_err(failed)?
+            client.execute(again).await.map_err(failed)?
         }
         (sent, _) => sent.map_err(failed)?,
     };
@@ -315,7 +322,7 @@ async fn send(request: RequestBuilder, errand: &Errand<'_>) -> Result<Reply, Fau
     Ok(Reply {
         status,
         headers,
-        body,
+        body: told.taken_out_of(body),
     })
 }
 

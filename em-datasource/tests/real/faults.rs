@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use em_core::fault::{FaultKind, Retry};
-use em_core::plan::MetricKind::{Counter, Gauge, Value};
+use em_core::plan::MetricKind::{Counter, Gauge, Histogram, Value};
 use em_core::plan::{DatasourceKind, DatasourceSpec};
 use em_core::port::Datasource as _;
 use wiremock::matchers::any;
@@ -11,6 +11,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::asking::{asked, cx, only, plain, query, source, window};
 use crate::servers::{T0, prometheus};
+use crate::writing::{Native, Sample, Span, TimeSeries, labels, write};
 
 fn data() -> String {
     let line = |step: i64| format!("level {step} {}\n", T0 + step * 15);
@@ -41,20 +42,76 @@ async fn a_server_that_stands_still_costs_the_deadline_and_no_more() {
     query(&source, Gauge, "level", window(0, 60)).await.unwrap();
 }
 
+/// When fresh series begin: in no stretch of time of which there is a block.
+const FRESH: i64 = 4 * 3600;
+
+/// Series that were just written: a server has them in memory and in its log, in no block yet.
+async fn write_fresh(url: &str) {
+    let at = |step: i64| (T0 + FRESH + step * 15) * 1000;
+    let sample = |step: i32| Sample {
+        value: f64::from(step) / 3.0,
+        at: at(step.into()),
+    };
+    let native = |step: i32| Native {
+        count: 2 * u64::from(step.unsigned_abs()),
+        sum: f64::from(step) / 7.0,
+        schema: 3,
+        zero_threshold: 0.001,
+        zero_count: 0,
+        spans: vec![Span {
+            offset: -5,
+            length: 2,
+        }],
+        deltas: vec![step.into(), 0],
+        at: at(step.into()),
+    };
+    let series = |name: &str| TimeSeries {
+        labels: labels(name, &[("pod", "a")]),
+        samples: Vec::new(),
+        histograms: Vec::new(),
+    };
+    let fresh = TimeSeries {
+        samples: (0..40).map(sample).collect(),
+        ..series("fresh")
+    };
+    let native = TimeSeries {
+        histograms: (1..40).map(native).collect(),
+        ..series("native")
+    };
+    write(url, vec![fresh, native]).await;
+}
+
 #[tokio::test]
 #[ignore = "needs prometheus: tests/run datasources"]
-async fn the_same_window_has_the_same_answer_after_a_restart_of_the_server() {
+async fn the_same_window_has_the_same_answer_before_and_after_the_server_is_killed() {
     let mut server = prometheus(&data(), &[]);
+    write_fresh(&server.url).await;
     let source = source(&plain(&server.url));
-    let before = query(&source, Gauge, "level", window(30, 300))
-        .await
-        .unwrap();
+    let asked = [
+        (Gauge, "level", 0),
+        (Counter, "fresh", FRESH),
+        (Gauge, "sum(fresh) / 7", FRESH),
+        (Histogram, "native", FRESH),
+        (Value, "histogram_quantile(0.9, native)", FRESH),
+    ];
+    let all = async || {
+        let mut told = Vec::new();
+        for (kind, text, begin) in asked {
+            let window = window(begin + 30, begin + 300);
+            let answer = query(&source, kind, text, window).await.unwrap();
+            assert!(!answer.series.is_empty(), "{text}");
+            // Numbers are written so that they are read back as they were.
+            told.push(format!("{text}: {:?}", answer.series));
+        }
+        told
+    };
+    let before = all().await;
+    assert_eq!(all().await, before);
+    // With KILL, so that it closes nothing.
     server.restart(&[]);
-    let after = query(&source, Gauge, "level", window(30, 300))
-        .await
-        .unwrap();
-    assert_eq!(after.series, before.series);
-    assert_eq!(only(&after).len(), 19);
+    assert_eq!(all().await, before);
+    let level = query(&source, Gauge, "level", window(30, 300)).await;
+    assert_eq!(only(&level.unwrap()).len(), 19);
 }
 
 #[tokio::test]

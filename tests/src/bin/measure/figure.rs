@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::bench::Bench;
 use crate::{
     aa, crash, dead_time, decode, fuzz, kill9, overhead, prom_quickstart, quickstart, raw_size,
+    servers,
     suites, two_managers,
 };
 
@@ -122,17 +123,17 @@ pub(crate) const FIGURES: &[Figure] = &[
     },
     Figure {
         name: "prom-real",
-        what: "datasource prometheus against a real Prometheus and a real VictoriaMetrics",
+        what: "datasource prometheus against a real Prometheus, packaged and current, and a real VictoriaMetrics",
         goal: "all pass",
         kind: Kind::Counting,
-        measure: suites::prom_real,
+        measure: servers::prom_real,
     },
     Figure {
         name: "prom-golden",
         what: "golden values through raw samples and through PromQL, the port's conformance suite",
         goal: "all pass",
         kind: Kind::Counting,
-        measure: suites::prom_golden,
+        measure: servers::prom_golden,
     },
     Figure {
         name: "decode",

@@ -21,6 +21,7 @@ mod prom_quickstart;
 mod quickstart;
 mod raw_size;
 mod remains;
+mod servers;
 mod small;
 mod stopwatch;
 mod stored;

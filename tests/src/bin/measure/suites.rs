@@ -1,5 +1,6 @@
 //! Figures that are counts of a test suite.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -49,46 +50,9 @@ pub(crate) fn bad_input(bench: &mut Bench) -> Result<Measured> {
     })
 }
 
-/// The source for Prometheus against real servers.
-pub(crate) fn prom_real(bench: &mut Bench) -> Result<Measured> {
-    real_servers(bench, &[])
-}
-
-/// The same source, known values only.
-pub(crate) fn prom_golden(bench: &mut Bench) -> Result<Measured> {
-    real_servers(bench, &["golden::"])
-}
-
 /// Sources of vendors against local servers.
 pub(crate) fn vendors(bench: &mut Bench) -> Result<Measured> {
     let seen = run(bench, &["-p", "em-datasource", "--test", "vendors"])?;
-    Ok(Measured {
-        value: format!("{} tests passed, {} failed", seen.passed, seen.failed),
-        is_met: seen.failed == 0 && seen.passed > 0,
-    })
-}
-
-fn real_servers(bench: &mut Bench, filter: &[&str]) -> Result<Measured> {
-    for program in ["prometheus", "victoria-metrics"] {
-        let asked = Command::new(program).arg("--version").output();
-        let asked = asked.with_context(|| {
-            format!("failed to run {program}; tests/run datasources installs it")
-        })?;
-        // One of them tells on stdout, older ones on stderr.
-        let told = [asked.stdout, asked.stderr].concat();
-        let told = String::from_utf8_lossy(&told);
-        bench.say(told.lines().next().unwrap_or(program))?;
-    }
-    let mut suite = vec![
-        "-p",
-        "em-datasource",
-        "--test",
-        "real",
-        "--",
-        "--include-ignored",
-    ];
-    suite.extend(filter);
-    let seen = run(bench, &suite)?;
     Ok(Measured {
         value: format!("{} tests passed, {} failed", seen.passed, seen.failed),
         is_met: seen.failed == 0 && seen.passed > 0,
@@ -139,11 +103,21 @@ pub(crate) struct Seen {
 
 /// Runs `cargo test` and counts.
 pub(crate) fn run(bench: &mut Bench, arguments: &[&str]) -> Result<Seen> {
+    run_with(bench, &[], arguments)
+}
+
+/// The same, with variables of the tests.
+pub(crate) fn run_with(
+    bench: &mut Bench,
+    environment: &[(&str, OsString)],
+    arguments: &[&str],
+) -> Result<Seen> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The embedder is built beside the rest.
     let built = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let output = Command::new(cargo)
         .env("CARGO_TARGET_DIR", built)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .arg("test")
         .args(arguments)
         .current_dir(house::root())
