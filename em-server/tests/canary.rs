@@ -15,7 +15,7 @@ const CANARY: &str = "canary-7d1c0b94e2";
 /// What the server gives for the secret of a client.
 const GRANTED: &str = "granted-canary-55aa01";
 
-const FILE: &str = r#"
+const FILE: &str = "
 name: canary
 target: { kind: observe }
 load: { kind: none }
@@ -24,10 +24,10 @@ datasources:
 metrics: [{ name: m, datasource: source, as: gauge, query: QUERY }]
 measurement: { warmup: 0s, cycles: 1, cycle_duration: 100ms, iterations: { max: 1 } }
 retries: { cluster: 0 }
-"#;
+";
 
 /// Every way in which a secret reaches a server.
-const WAYS: [(&str, &str); 10] = [
+const WAYS: [(&str, &str); 12] = [
     ("kind: prometheus, url: URL, auth: { bearer: SECRET }", "up"),
     (
         "kind: prometheus, url: URL, auth: { basic: { user: em, password: SECRET } }",
@@ -53,6 +53,11 @@ const WAYS: [(&str, &str); 10] = [
         "kind: influxdb, url: URL, database: em, auth: { basic: { user: em, password: SECRET } }",
         "SELECT v FROM m",
     ),
+    ("kind: dynatrace, url: URL, token: SECRET", "a.b"),
+    (
+        "kind: newrelic, url: URL, account: 1, key: SECRET",
+        "SELECT count(*) FROM T",
+    ),
     ("kind: graphite, url: URL, auth: { bearer: SECRET }", "a.b"),
     ("kind: json, url: URL/x, auth: { bearer: SECRET }", "$.a"),
     (
@@ -69,36 +74,32 @@ fn parrot() -> (String, Arc<Mutex<String>>) {
     let told = Arc::clone(&heard);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // Whoever breaks off has heard enough.
-            let _ = answer(stream.unwrap(), &told);
+            answer(stream.unwrap(), &told);
         }
     });
     (url, heard)
 }
 
-fn answer(stream: TcpStream, told: &Mutex<String>) -> std::io::Result<()> {
+fn answer(stream: TcpStream, told: &Mutex<String>) {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|read| read > 0) && !line.trim().is_empty() {
         if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
-        if line.trim().is_empty() {
-            break;
-        }
         head.push_str(&line);
+        line.clear();
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
+    reader.read_exact(&mut body).unwrap();
     head.push_str(&String::from_utf8_lossy(&body));
     told.lock().unwrap().push_str(&head);
+    let heard = head.replace("\r\n", " ");
     let (status, said) = if head.starts_with("POST /token") {
         let grant = serde_json::json!({ "access_token": GRANTED, "expires_in": 300 });
         ("200 OK", grant)
     } else {
-        let heard = head.replace("\r\n", " ");
         let said = serde_json::json!({
             "status": "error", "errorType": "bad_data", "error": heard, "errors": [heard],
         });
@@ -106,10 +107,11 @@ fn answer(stream: TcpStream, told: &Mutex<String>) -> std::io::Result<()> {
     };
     let said = said.to_string();
     let length = said.len();
-    write!(
-        reader.get_mut(),
+    let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{said}"
-    )
+    );
+    // Whoever breaks off has heard enough.
+    drop(reader.get_mut().write_all(answer.as_bytes()));
 }
 
 #[test]

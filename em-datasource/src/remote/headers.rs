@@ -29,7 +29,9 @@ pub(super) fn filled_in(
                 })?
             }
         };
-        let (name, value) = header(name, &value)?;
+        let (name, mut value) = header(name, &value)?;
+        // What stands in the file is no secret, and may be repeated.
+        value.set_sensitive(matches!(text, Text::Secret(_)));
         headers.insert(name, value);
     }
     Ok(headers)

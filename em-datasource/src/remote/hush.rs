@@ -104,7 +104,10 @@ mod tests {
             let body = told.taken_out_of(text.as_bytes().to_vec());
             String::from_utf8(body).unwrap()
         };
-        assert_eq!(said("no hush-hush for em, no whisper"), "no *** for em, no ***");
+        assert_eq!(
+            said("no hush-hush for em, no whisper"),
+            "no *** for em, no ***"
+        );
         assert_eq!(said("Basic ZW06aHVzaC1odXNo"), "***");
         assert_eq!(said("application/json"), "application/json");
         let page = vec![0xff; 3];

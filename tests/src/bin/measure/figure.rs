@@ -5,8 +5,7 @@ use anyhow::Result;
 use crate::bench::Bench;
 use crate::{
     aa, crash, dead_time, decode, fuzz, kill9, overhead, prom_quickstart, quickstart, raw_size,
-    servers,
-    suites, two_managers,
+    servers, suites, two_managers,
 };
 
 /// One figure.
