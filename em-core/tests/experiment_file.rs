@@ -11,7 +11,7 @@ use em_core::configuration::Configuration;
 use em_core::file::{self, FileContext, Node, Parsed};
 use em_core::id::Digest;
 use em_core::plan::{
-    Apply, Arrivals, Baseline, Design, Domain, LoadSpec, Phase, Plan, RateSpec, Ready, Scale,
+    Apply, Arrivals, Auth, Baseline, Design, Domain, LoadSpec, Phase, Plan, RateSpec, Ready, Scale,
     SearchMethod, Suggester, TargetSpec, Warmup, Workdir,
 };
 use em_core::value::{Unit, Value};
@@ -358,4 +358,35 @@ fn what_is_allowed_and_odd_is_a_warning() {
             "--set: tunables[1].choices[0]: 1.10 is read as the number 1.1 (write \"1.10\" in quotes if it is text)",
         ]
     );
+}
+
+#[test]
+fn vendors_are_asked_where_they_answer_and_with_the_signature_that_they_want() {
+    let sources = br#"
+datasources:
+  nora: { kind: newrelic, region: eu, account: 7, key: { from_env: K } }
+  nils: { kind: newrelic, account: 7, key: { from_env: K } }
+  cleo: { kind: cloudwatch, region: cn-north-1, auth: { sigv4: { access_key: { from_env: A }, secret_key: { from_env: S } } } }
+  cora: { kind: cloudwatch, region: eu-west-1, url: "https://own/", auth: { sigv4: { region: us-east-1, service: other, access_key: { from_env: A }, secret_key: { from_env: S } } } }
+  prom: { kind: prometheus, url: "https://amp", auth: { sigv4: { region: us-east-1, access_key: { from_env: A }, secret_key: { from_env: S }, session_token: { from_env: T } } } }
+"#;
+    let plan = plan(&[SHORTEST, sources].concat());
+    let found = |name: &str| {
+        let source = &plan.datasources[&name.parse().unwrap()];
+        let spec = serde_json::to_value(source).unwrap();
+        let url = spec["kind"]["url"].as_str().unwrap().to_owned();
+        let Some(Auth::SigV4(auth)) = &source.auth else {
+            return (url, String::new());
+        };
+        (url, format!("{} in {}", auth.service, auth.region))
+    };
+    let is = |url: &str, signed: &str| (url.to_owned(), signed.to_owned());
+    assert_eq!(found("nora"), is("https://api.eu.newrelic.com", ""));
+    assert_eq!(found("nils"), is("https://api.newrelic.com", ""));
+    let china = "https://monitoring.cn-north-1.amazonaws.com.cn";
+    assert_eq!(found("cleo"), is(china, "monitoring in cn-north-1"));
+    assert_eq!(found("cora"), is("https://own", "other in us-east-1"));
+    assert_eq!(found("prom"), is("https://amp", "aps in us-east-1"));
+    let written = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&written).unwrap(), plan);
 }

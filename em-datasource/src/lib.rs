@@ -3,7 +3,7 @@
 //! | kind | who answers |
 //! |---|---|
 //! | [`PrometheusDatasource`] | Prometheus, and all that answer like it |
-//! | [`DatadogDatasource`], [`DynatraceDatasource`], [`InstanaDatasource`], [`NewRelicDatasource`] | their vendors |
+//! | [`CloudWatchDatasource`], [`DatadogDatasource`], [`DynatraceDatasource`], [`InstanaDatasource`], [`NewRelicDatasource`] | their vendors |
 //! | [`InfluxDbDatasource`], [`GraphiteDatasource`] | databases of time series |
 //! | [`JsonDatasource`] | whoever gives JSON documents |
 //! | [`ScrapeDatasource`] | the page of metrics that a target publishes itself |
@@ -13,6 +13,7 @@
 //! (`em_core::fold`).
 
 mod bucketed;
+mod cloudwatch;
 mod datadog;
 mod distinct;
 mod dynatrace;
@@ -32,6 +33,7 @@ mod selector;
 mod spelled;
 pub mod wire;
 
+pub use cloudwatch::CloudWatchDatasource;
 pub use datadog::DatadogDatasource;
 pub use dynatrace::DynatraceDatasource;
 pub use graphite::GraphiteDatasource;

@@ -12,9 +12,9 @@ use em_core::plan::{
 };
 use em_core::port::{Clock, Datasource, LoadDriver, Recommender, Store, SystemClock, Target};
 use em_datasource::{
-    DatadogDatasource, DynatraceDatasource, GraphiteDatasource, InfluxDbDatasource,
-    InstanaDatasource, JsonDatasource, NewRelicDatasource, PrometheusDatasource, PushDatasource,
-    ScrapeDatasource,
+    CloudWatchDatasource, DatadogDatasource, DynatraceDatasource, GraphiteDatasource,
+    InfluxDbDatasource, InstanaDatasource, JsonDatasource, NewRelicDatasource,
+    PrometheusDatasource, PushDatasource, ScrapeDatasource,
 };
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
@@ -177,6 +177,11 @@ fn datasource(
         DatasourceKind::NewRelic(newrelic) => {
             Some(Arc::new(NewRelicDatasource::new(clock(), newrelic, spec)))
         }
+        DatasourceKind::CloudWatch(cloudwatch) => Some(Arc::new(CloudWatchDatasource::new(
+            clock(),
+            cloudwatch,
+            spec,
+        ))),
         DatasourceKind::InfluxDb(influxdb) => {
             Some(Arc::new(InfluxDbDatasource::new(clock(), influxdb, spec)))
         }

@@ -46,8 +46,28 @@ pub(super) fn server_url(reader: &Reader<'_>) -> Option<String> {
     Some(text.trim_end_matches('/').to_owned())
 }
 
+/// What a signature says where the file does not.
+#[derive(Debug)]
+pub(super) struct Signed<'a> {
+    pub(super) service: &'static str,
+    pub(super) region: Option<&'a str>,
+}
+
+impl Default for Signed<'_> {
+    fn default() -> Self {
+        Self {
+            service: "aps",
+            region: None,
+        }
+    }
+}
+
 /// Who asks.
-pub(super) fn auth<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Auth> {
+pub(super) fn auth<'a>(
+    reader: &Reader<'a>,
+    scene: &Scene<'a>,
+    signed: &Signed<'_>,
+) -> Option<Auth> {
     let ways = reader.keys(&AUTH_KEYS, &[])?;
     if reader.map_if_any() != Some(1) {
         reader.refuse_with(
@@ -70,14 +90,17 @@ pub(super) fn auth<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Auth> {
         });
     }
     if let Some(signature) = ways.get("sigv4") {
-        return sigv4(&signature, scene).map(Auth::SigV4);
+        return sigv4(&signature, scene, signed).map(Auth::SigV4);
     }
     ways.get("oauth2").and_then(|reader| oauth2(&reader, scene))
 }
 
-fn sigv4<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<SigV4> {
+fn sigv4<'a>(reader: &Reader<'a>, scene: &Scene<'a>, signed: &Signed<'_>) -> Option<SigV4> {
     let keys = reader.keys(&SIGV4_KEYS, &[])?;
-    let region = keys.required("region").and_then(|reader| reader.word());
+    let region = match (signed.region, keys.has("region")) {
+        (Some(region), false) => Some(region.to_owned()),
+        _ => keys.required("region").and_then(|reader| reader.word()),
+    };
     let service = optional(&keys, "service", Reader::word);
     let secret = |name: &str| {
         keys.required(name)
@@ -89,7 +112,7 @@ fn sigv4<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<SigV4> {
     });
     Some(SigV4 {
         region: region?,
-        service: service?.unwrap_or_else(|| "aps".to_owned()),
+        service: service?.unwrap_or_else(|| signed.service.to_owned()),
         access_key: access_key?,
         secret_key: secret_key?,
         session_token: session_token?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::access;
+use super::access::{self, Signed};
 use super::output;
 use super::process::optional;
 use super::reader::{Keys, Reader};
@@ -16,10 +16,10 @@ use crate::template::Template;
 /// The datasource that is always there.
 pub(super) const TARGET: &str = "target";
 
-const NOT_YET_KINDS: [&str; 2] = ["cloudwatch", "opensearch"];
+const NOT_YET_KINDS: [&str; 1] = ["opensearch"];
 
 /// The kinds, and the keys of each.
-pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 13] = [
+pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 14] = [
     (
         "scrape",
         &["kind", "headers", "every", "auth", "tls", "url"],
@@ -45,6 +45,7 @@ pub(super) const DATASOURCE_KEYS: [(&str, &[&str]); 13] = [
     ("json", &vendor::JSON_KEYS),
     ("dynatrace", &vendor::DYNATRACE_KEYS),
     ("newrelic", &vendor::NEWRELIC_KEYS),
+    ("cloudwatch", &vendor::CLOUDWATCH_KEYS),
     ("push", &["kind"]),
     ("command", &["kind", "every", "command", "output"]),
     ("csv", &["kind", "path", "time"]),
@@ -107,7 +108,14 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
     }
     let known = kind.one_of(&DATASOURCE_KEYS)?;
     let keys = reader.keys(known, &[])?;
-    let auth = optional(&keys, "auth", |reader| access::auth(reader, scene));
+    let signed = match text {
+        "cloudwatch" => Signed {
+            service: "monitoring",
+            region: keys.get("region").and_then(|reader| reader.text_if_any()),
+        },
+        _ => Signed::default(),
+    };
+    let auth = optional(&keys, "auth", |reader| access::auth(reader, scene, &signed));
     let tls = access::tls(&keys, scene);
     let of_target = text == "scrape";
     let headers = headers(&keys, scene, Place::Header { of_target });
@@ -119,6 +127,7 @@ fn datasource<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<DatasourceSp
         "instana" => vendor::instana(&keys, scene).map(DatasourceKind::Instana),
         "dynatrace" => vendor::dynatrace(&keys, scene).map(DatasourceKind::Dynatrace),
         "newrelic" => vendor::newrelic(&keys, scene).map(DatasourceKind::NewRelic),
+        "cloudwatch" => vendor::cloudwatch(&keys).map(DatasourceKind::CloudWatch),
         "influxdb" => vendor::influxdb(&keys).map(DatasourceKind::InfluxDb),
         "graphite" => vendor::graphite(&keys).map(DatasourceKind::Graphite),
         "json" => vendor::json(&keys, scene).map(DatasourceKind::Json),

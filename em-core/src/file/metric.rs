@@ -283,6 +283,13 @@ fn check_query(metric: &Metric, reader: &Reader<'_>, source: &DatasourceKind) {
                 "give the body of the request without timeFrame, such as {plugin: host, query: \"entity.zone:test\", metrics: [cpu.user]}",
             );
         }
+    } else if matches!(source, DatasourceKind::CloudWatch(_)) {
+        if !metric.query.text.text().trim_start().starts_with('{') {
+            query.refuse_with(
+                "what CloudWatch is asked is a JSON object",
+                "give an entry of MetricDataQueries, such as {MetricStat: {Metric: {Namespace: AWS/SQS, MetricName: NumberOfMessagesSent}, Stat: Sum}}",
+            );
+        }
     } else if is_map && !matches!(source, DatasourceKind::Datadog(_)) {
         query.refuse("the query of this source is a text, not a map");
     } else if let DatasourceKind::Command { output, .. } = source {
@@ -296,6 +303,7 @@ fn check_query(metric: &Metric, reader: &Reader<'_>, source: &DatasourceKind) {
         DatasourceKind::Datadog(_)
             | DatasourceKind::Instana(_)
             | DatasourceKind::Dynatrace(_)
+            | DatasourceKind::CloudWatch(_)
             | DatasourceKind::NewRelic(_)
             | DatasourceKind::InfluxDb(_)
             | DatasourceKind::Graphite(_)

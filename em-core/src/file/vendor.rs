@@ -8,8 +8,8 @@ use super::process::optional;
 use super::reader::{Keys, Reader};
 use super::scene::{Place, Scene};
 use crate::plan::{
-    DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
-    JsonTime, NewRelicSpec, QueryMethod, SecretRef,
+    CloudWatchSpec, DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec,
+    InstanaSpec, JsonSpec, JsonTime, NewRelicSpec, QueryMethod, SecretRef,
 };
 use crate::read::TimeFormat;
 use crate::read::json_path::JsonPath;
@@ -34,6 +34,9 @@ pub(super) const DYNATRACE_KEYS: [&str; 6] = ["kind", "url", "token", "every", "
 pub(super) const NEWRELIC_KEYS: [&str; 8] = [
     "kind", "region", "url", "account", "key", "every", "headers", "tls",
 ];
+/// Keys of `cloudwatch`.
+pub(super) const CLOUDWATCH_KEYS: [&str; 7] =
+    ["kind", "region", "url", "auth", "every", "headers", "tls"];
 /// Keys of `influxdb`.
 pub(super) const INFLUXDB_KEYS: [&str; 8] = [
     "kind",
@@ -132,6 +135,41 @@ pub(super) fn newrelic<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<NewReli
         account: account?.unsigned_abs(),
         key: key?,
     })
+}
+
+pub(super) fn cloudwatch(keys: &Keys<'_>) -> Option<CloudWatchSpec> {
+    let region = keys.required("region").and_then(|reader| region(&reader));
+    let url = optional(keys, "url", access::server_url);
+    let auth = keys.required("auth");
+    if let Some(auth) = &auth
+        && auth.map_if_any() == Some(1)
+        && auth.peek("sigv4").is_none()
+    {
+        auth.refuse_with(
+            "CloudWatch is asked with a signature",
+            "write auth: {sigv4: {access_key: ..., secret_key: ...}}",
+        );
+        return None;
+    }
+    let (region, url) = (region?, url?);
+    auth?;
+    Some(CloudWatchSpec {
+        url: url.unwrap_or_else(|| {
+            let country = if region.starts_with("cn-") { ".cn" } else { "" };
+            format!("https://monitoring.{region}.amazonaws.com{country}")
+        }),
+    })
+}
+
+/// The name of a region, which becomes a part of an address.
+fn region(reader: &Reader<'_>) -> Option<String> {
+    let text = reader.text()?;
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || !text.chars().all(is_name) {
+        reader.refuse_with(format!("{text:?} is no region"), "such as eu-west-1");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 pub(super) fn influxdb(keys: &Keys<'_>) -> Option<InfluxDbSpec> {

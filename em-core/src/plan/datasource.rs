@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::load::OutputRules;
 use super::secret::{SecretRef, Text};
 use super::vendor::{
-    DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec, NewRelicSpec,
+    CloudWatchSpec, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
+    NewRelicSpec,
 };
 use crate::template::{Escape, Template};
 use crate::value::Value;
@@ -51,6 +52,9 @@ pub enum DatasourceKind {
     Instana(InstanaSpec),
     /// Dynatrace.
     Dynatrace(DynatraceSpec),
+    /// Amazon `CloudWatch`.
+    #[serde(rename = "cloudwatch")]
+    CloudWatch(CloudWatchSpec),
     /// New Relic, asked in NRQL.
     #[serde(rename = "newrelic")]
     NewRelic(NewRelicSpec),
@@ -101,7 +105,7 @@ impl DatasourceKind {
         match self {
             Self::Scrape { .. } | Self::Prometheus(_) | Self::Push => Escape::PromQl,
             Self::Datadog(_) | Self::Dynatrace(_) | Self::Graphite(_) => Escape::Word,
-            Self::Instana(_) => Escape::Json,
+            Self::Instana(_) | Self::CloudWatch(_) => Escape::Json,
             // Texts of NRQL are quoted the same way.
             Self::InfluxDb(_) | Self::NewRelic(_) => Escape::InfluxQl,
             // A query is a path or a name, with nothing of the iteration in it.

@@ -45,8 +45,8 @@ pub use tunable::{
     Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable,
 };
 pub use vendor::{
-    DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec, InstanaSpec, JsonSpec,
-    JsonTime, NewRelicSpec,
+    CloudWatchSpec, DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec,
+    InstanaSpec, JsonSpec, JsonTime, NewRelicSpec,
 };
 
 /// The format of plans that this build writes.

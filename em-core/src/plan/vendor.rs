@@ -52,6 +52,13 @@ pub struct DynatraceSpec {
     pub token: SecretRef,
 }
 
+/// Amazon `CloudWatch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudWatchSpec {
+    /// Its address, `https://monitoring.REGION.amazonaws.com`.
+    pub url: String,
+}
+
 /// New Relic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewRelicSpec {

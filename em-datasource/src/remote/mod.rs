@@ -56,6 +56,8 @@ pub(crate) enum Content<'a> {
     Form(&'a [(&'a str, String)]),
     /// A JSON text.
     Json(&'a str),
+    /// A text of this media type.
+    Text { kind: &'static str, text: &'a str },
     /// A POST without anything.
     Nothing,
 }
@@ -221,6 +223,10 @@ impl Remote {
             Content::Json(text) => client
                 .request(Method::POST, url)
                 .header(CONTENT_TYPE, "application/json")
+                .body((*text).to_owned()),
+            Content::Text { kind, text } => client
+                .request(Method::POST, url)
+                .header(CONTENT_TYPE, *kind)
                 .body((*text).to_owned()),
             Content::Nothing => client.request(Method::POST, url).body(""),
         };

@@ -1,6 +1,7 @@
 //! Sources that only their vendors run: local servers answer in the shapes that were recorded of them.
 
 mod asking;
+mod cloudwatch;
 mod datadog;
 mod dynatrace;
 mod graphite;

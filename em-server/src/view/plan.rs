@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use em_core::plan::{
-    Apply, Baseline, Compare, DatadogSpec, DatasourceKind, Direction, Domain, DynatraceSpec, Fold,
-    GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind, NewRelicSpec, Plan,
-    RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
+    Apply, Baseline, CloudWatchSpec, Compare, DatadogSpec, DatasourceKind, Direction, Domain,
+    DynatraceSpec, Fold, GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind,
+    NewRelicSpec, Plan, RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
 };
 use em_core::template::Template;
 use em_core::value::Unit;
@@ -260,6 +260,7 @@ fn source(plan: &Plan, metric: &Metric) -> String {
         | DatasourceKind::Instana(InstanaSpec { url, .. })
         | DatasourceKind::Dynatrace(DynatraceSpec { url, .. })
         | DatasourceKind::NewRelic(NewRelicSpec { url, .. })
+        | DatasourceKind::CloudWatch(CloudWatchSpec { url })
         | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
         | DatasourceKind::Graphite(GraphiteSpec { url }) => format!("{name} ({url})"),
         DatasourceKind::Push => format!("{name} (what the workload reports)"),

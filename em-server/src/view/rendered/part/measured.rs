@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use em_core::expression::Name;
 use em_core::plan::{
-    CommandLoad, DatadogSpec, DatasourceKind, DynatraceSpec, GraphiteSpec, HttpLoad, InfluxDbSpec,
-    InstanaSpec, LoadSpec, Metric, NewRelicSpec, QueryMethod, RunMode, SimulatedSpec, TargetSpec,
-    Text,
+    CloudWatchSpec, CommandLoad, DatadogSpec, DatasourceKind, DynatraceSpec, GraphiteSpec,
+    HttpLoad, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, NewRelicSpec, QueryMethod, RunMode,
+    SimulatedSpec, TargetSpec, Text,
 };
 use em_core::template::{Escape, Template};
 use em_local::fill::{self, Values};
@@ -123,6 +123,7 @@ fn sources(known: &Known<'_>) -> Result<Vec<Part>> {
             | DatasourceKind::Instana(InstanaSpec { url, .. })
             | DatasourceKind::Dynatrace(DynatraceSpec { url, .. })
             | DatasourceKind::NewRelic(NewRelicSpec { url, .. })
+            | DatasourceKind::CloudWatch(CloudWatchSpec { url })
             | DatasourceKind::InfluxDb(InfluxDbSpec { url, .. })
             | DatasourceKind::Graphite(GraphiteSpec { url }) => vec![url.clone()],
             DatasourceKind::Command { command, .. } => known.command(&place, command)?,
