@@ -27,7 +27,7 @@ use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validat
 use jiff::{SignedDuration, Timestamp};
 
 use self::query::Query;
-use crate::remote::Remote;
+use crate::remote::{HostPolicy, Remote};
 
 /// What services send arrives within this time.
 const LATE: Duration = Duration::from_mins(3);
@@ -50,6 +50,13 @@ impl CloudWatchDatasource {
             remote: Remote::new(clock, &spec.url, source),
             every: source.every,
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {

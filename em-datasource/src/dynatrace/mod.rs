@@ -25,7 +25,7 @@ use em_core::plan::{DatasourceSpec, DynatraceSpec, MetricKind, SecretRef};
 use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validation};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::remote::Remote;
+use crate::remote::{HostPolicy, Remote};
 
 /// What agents send arrives within this time.
 const LATE: Duration = Duration::from_mins(2);
@@ -48,6 +48,13 @@ impl DynatraceDatasource {
             token: spec.token.clone(),
             every: source.every,
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {

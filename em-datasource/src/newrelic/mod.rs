@@ -26,7 +26,7 @@ use em_core::port::{Answer, Asked, Clock, Datasource, Health, OpContext, Validat
 use jiff::{SignedDuration, Timestamp};
 
 use self::statement::Statement;
-use crate::remote::Remote;
+use crate::remote::{HostPolicy, Remote};
 
 /// What agents send arrives within this time.
 const LATE: Duration = Duration::from_mins(1);
@@ -49,6 +49,13 @@ impl NewRelicDatasource {
             spec: spec.clone(),
             every: source.every,
         }
+    }
+
+    /// The same, where only some hosts may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: HostPolicy) -> Self {
+        let remote = self.remote.with_hosts(hosts);
+        Self { remote, ..self }
     }
 
     fn now(&self) -> Timestamp {
