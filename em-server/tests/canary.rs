@@ -192,7 +192,8 @@ fn clean_folder(folder: &Path, source: &str) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             clean_folder(&path, source);
-        } else {
+        } else if !path.ends_with("reserve") {
+            // The room that is set aside holds nothing.
             clean(
                 &std::fs::read(&path).unwrap(),
                 &format!("{} of {source}", path.display()),
