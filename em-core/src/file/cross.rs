@@ -89,6 +89,15 @@ impl Surroundings<'_> {
         }
     }
 
+    /// Whether the target may tell what queries name (`{{pods}}`).
+    fn has_facts(&self) -> bool {
+        match self.target {
+            Some(TargetSpec::Command(command)) => !command.facts.is_empty(),
+            Some(TargetSpec::Custom(_)) | None => true,
+            Some(TargetSpec::Process(_) | TargetSpec::Observe | TargetSpec::Simulated(_)) => false,
+        }
+    }
+
     fn has_port(&self) -> bool {
         !matches!(
             self.target,
@@ -140,7 +149,14 @@ impl Surroundings<'_> {
                 reader.refuse(format!("kind {kind} has no ports"));
             }
             name if CLUSTER.contains(&name) && !self.is_tunable(name) => {
-                reader.refuse(format!("{{{{{name}}}}} is not supported yet"));
+                if placed.place != Place::Query {
+                    reader.refuse(format!("{{{{{name}}}}} is not supported yet"));
+                } else if !self.has_facts() {
+                    reader.refuse_with(
+                        format!("nobody says what {{{{{name}}}}} are: kind {kind} has no facts of that name"),
+                        format!("a target of kind command has, where what its facts print names {name}"),
+                    );
+                }
             }
             _ => {}
         }

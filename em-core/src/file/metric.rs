@@ -84,9 +84,10 @@ fn metric<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Metric> {
     let datasource = keys
         .required("datasource")
         .and_then(|reader| reader.parsed::<DatasourceName>());
-    let text = keys
-        .required("query")
-        .and_then(|query| scene.template_of(&query, &query.json_or_text()?, Place::Query));
+    let text = keys.required("query").and_then(|query| {
+        let text = from_kruize(&query.json_or_text()?);
+        scene.template_of(&query, &text, Place::Query)
+    });
     let kind = keys
         .required_as("as", "one of gauge, counter, histogram, value")
         .and_then(|kind| kind.one_of(&output::KINDS));
@@ -137,6 +138,17 @@ fn metric<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Metric> {
         compare: compare?.unwrap_or(Compare::Neither),
         summarizer: summarizer?.unwrap_or_else(|| BUILT_IN.to_owned()),
     })
+}
+
+/// A query with the placeholders that Kruize has for the same things. Several pods are an expression,
+/// which an equality would take literally.
+fn from_kruize(query: &str) -> String {
+    query
+        .replace("=\"$POD$\"", "=~\"{{pods}}\"")
+        .replace("$POD$", "{{pods}}")
+        .replace("$CONTAINER$", "{{container}}")
+        .replace("$POD_LABEL$", "pod")
+        .replace("$CONTAINER_LABEL$", "container")
 }
 
 /// The summarizer that is always there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Address;
+use super::{Address, Fact};
 use crate::fault::{Fault, FaultKind};
 use crate::id::{IterationNo, TrialId, TunableName};
 use crate::observe::Window;
@@ -33,6 +33,9 @@ pub struct Asked {
 pub struct Placeholders<'a> {
     /// Where the deployment answers, the main address first.
     pub addresses: &'a [Address],
+    /// What was read back from the deployment: `pods`, `container`, `namespace` and `workload` are
+    /// placeholders where there are facts of these names.
+    pub facts: &'a [Fact],
     /// The trial.
     pub trial: TrialId,
     /// Its iteration.
@@ -92,7 +95,29 @@ impl Asked {
     }
 }
 
+/// Names as one regular expression that matches each of them and nothing else. They are a JSON list,
+/// or words.
+fn pods(names: &str) -> String {
+    let listed: Option<Vec<String>> = serde_json::from_str(names).ok();
+    let words = || {
+        let words = names.split(|c: char| c.is_whitespace() || c == ',');
+        words.map(str::to_owned).collect()
+    };
+    let names = listed.unwrap_or_else(words).into_iter();
+    let names = names.filter(|name| !name.is_empty());
+    // A dash means something between brackets only, where no name stands.
+    let literally = |name: String| regex::escape(&name).replace(r"\-", "-");
+    let names: Vec<String> = names.map(literally).collect();
+    names.join("|")
+}
+
 impl Placeholders<'_> {
+    /// What was read back under a name.
+    fn fact(&self, name: &str) -> Option<&str> {
+        let fact = self.facts.iter().find(|fact| fact.name == name)?;
+        fact.seen.as_deref()
+    }
+
     /// The value of a placeholder.
     fn value_of(&self, name: &str) -> Option<Value> {
         let text = |text: String| Some(Value::Text(text));
@@ -104,6 +129,8 @@ impl Placeholders<'_> {
         match name {
             "address" => text(self.addresses.first()?.authority.clone()),
             "port" => text(port(self.addresses.first()?.authority.clone())?),
+            "pods" => text(pods(self.fact(name)?)),
+            "container" | "namespace" | "workload" => text(self.fact(name)?.to_owned()),
             "trial" => Some(Value::Integer(i64::from(self.trial.0))),
             "iteration" => Some(Value::Integer(i64::from(self.iteration.0))),
             "start" => text(self.window?.start.to_string()),
@@ -120,5 +147,66 @@ impl Placeholders<'_> {
                 self.values.get(&name).cloned()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::{self, FileContext};
+
+    const FILE: &str = r#"
+name: a
+target: { kind: command, snapshot: [a], apply: [a], facts: [a], restore: [a] }
+tunables: [{ name: n, range: [1, 2] }]
+trials: [{ id: t, values: { n: 1 } }]
+load: { kind: none }
+datasources: { prom: { kind: prometheus, url: "http://prom" } }
+metrics:
+  - { name: m, datasource: prom, as: gauge, query: 'cpu{pod=~"{{pods}}", container="{{container}}"}' }
+  - { name: k, datasource: prom, as: gauge, query: 'cpu{$POD_LABEL$="$POD$", $CONTAINER_LABEL$="$CONTAINER$"}' }
+"#;
+
+    fn asked(metric: usize, facts: &[Fact]) -> Result<String, Fault> {
+        let plan = file::parse(FILE.as_bytes(), &FileContext::bare())
+            .unwrap()
+            .plan;
+        let known = Placeholders {
+            addresses: &[],
+            facts,
+            trial: TrialId(1),
+            iteration: IterationNo(1),
+            values: &BTreeMap::new(),
+            window: None,
+        };
+        let metric = &plan.metrics[metric];
+        let source = plan.datasources.get(&metric.datasource);
+        Ok(Asked::of(metric, source, &known)?.text)
+    }
+
+    fn fact(name: &str, seen: &str) -> Fact {
+        Fact {
+            name: name.to_owned(),
+            asked: None,
+            seen: Some(seen.to_owned()),
+        }
+    }
+
+    #[test]
+    fn pods_are_those_that_were_read_back_and_no_others() {
+        let wanted = r#"cpu{pod=~"web\\.1|web-2", container="app\"x"}"#;
+        for pods in [r#"["web.1","web-2"]"#, "web.1 web-2", "web.1,web-2,"] {
+            let facts = [fact("pods", pods), fact("container", "app\"x")];
+            assert_eq!(asked(0, &facts).unwrap(), wanted);
+        }
+        let said = asked(0, &[fact("pods", "a")]).unwrap_err().chain();
+        assert!(said.contains("container"), "{said}");
+    }
+
+    #[test]
+    fn the_names_that_kruize_uses_are_understood() {
+        let facts = [fact("pods", "web-1"), fact("container", "app")];
+        let wanted = r#"cpu{pod=~"web-1", container="app"}"#;
+        assert_eq!(asked(1, &facts).unwrap(), wanted);
     }
 }

@@ -217,6 +217,7 @@ impl Counter {
         };
         let placeholders = Placeholders {
             addresses,
+            facts: &[],
             trial: *trial,
             iteration: *iteration,
             values: &plan.values,

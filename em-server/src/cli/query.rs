@@ -136,6 +136,7 @@ async fn ask(
     let none = BTreeMap::new();
     let known = Placeholders {
         addresses: &addresses,
+        facts: &[],
         trial: TrialId(0),
         iteration: IterationNo(1),
         values: values.as_ref().unwrap_or(&none),

@@ -78,6 +78,7 @@ fn asked(session: &Session, metric: &Metric) -> Option<Asked> {
     let values = baseline.and_then(|baseline| assign::assign(&session.plan, baseline).ok());
     let placeholders = Placeholders {
         addresses: &[],
+        facts: &[],
         trial: TrialId(0),
         iteration: IterationNo(1),
         values: &values.unwrap_or_default(),

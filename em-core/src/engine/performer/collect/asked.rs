@@ -22,6 +22,7 @@ pub(super) fn asked(
     let none = BTreeMap::new();
     let placeholders = Placeholders {
         addresses: &running.addresses,
+        facts: &running.facts,
         trial: job.trial,
         iteration: job.iteration,
         values: job.values.as_deref().unwrap_or(&none),
