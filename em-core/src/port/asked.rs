@@ -154,6 +154,7 @@ impl Placeholders<'_> {
 mod tests {
     use super::*;
     use crate::file::{self, FileContext};
+    use crate::plan::Plan;
 
     const FILE: &str = r#"
 name: a
@@ -167,10 +168,13 @@ metrics:
   - { name: k, datasource: prom, as: gauge, query: 'cpu{$POD_LABEL$="$POD$", $CONTAINER_LABEL$="$CONTAINER$"}' }
 "#;
 
+    fn plan() -> Plan {
+        let read = file::parse(FILE.as_bytes(), &FileContext::bare());
+        read.unwrap().plan
+    }
+
     fn asked(metric: usize, facts: &[Fact]) -> Result<String, Fault> {
-        let plan = file::parse(FILE.as_bytes(), &FileContext::bare())
-            .unwrap()
-            .plan;
+        let plan = plan();
         let known = Placeholders {
             addresses: &[],
             facts,
