@@ -170,18 +170,12 @@ impl DatadogDatasource {
             headers,
         };
         let reply = self.remote.put(cx, &question).await?;
-        let heard = judge::accepted(self.remote.shown(), &reply).and_then(|warnings| {
-            let found = read(&reply)?;
-            let status = reply.status.as_u16();
-            let warnings = warnings.iter().map(|warning| keys.without(warning));
-            let warnings = warnings.collect();
-            Ok(Heard {
-                found,
-                warnings,
-                status,
-            })
-        });
-        heard.map_err(|fault| keys.hushed(fault))
+        let warnings = judge::accepted(self.remote.shown(), &reply)?;
+        Ok(Heard {
+            found: read(&reply)?,
+            warnings,
+            status: reply.status.as_u16(),
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
-use em_core::plan::Secret;
 use em_core::port::OpContext;
 use serde::Deserialize;
 
@@ -51,10 +50,9 @@ impl InstanaDatasource {
         let mut turn = Turn::Page(1);
         for number in 1..=MOST_PAGES {
             let body = inquiry.body(frame, cut.width(), &turn);
-            let token = self.token.resolve()?;
             let path = inquiry.endpoint.path();
-            let reply = self.send(cx, &token, path, Content::Json(&body)).await?;
-            let page = self.judge(&token).page(&reply)?;
+            let reply = self.send(cx, path, Content::Json(&body)).await?;
+            let page = self.judge().page(&reply)?;
             found.status = Some(reply.status.as_u16());
             let next = next(&page, inquiry, number).map_err(malformed)?;
             found.add(page, inquiry).map_err(malformed)?;
@@ -75,38 +73,30 @@ impl InstanaDatasource {
         &self,
         cx: &OpContext,
     ) -> Result<(Option<String>, Option<i64>), Fault> {
-        let token = self.token.resolve()?;
         let before = self.now();
         let path = "/api/instana/version";
-        let reply = self.send(cx, &token, path, Content::Query(&[])).await?;
+        let reply = self.send(cx, path, Content::Query(&[])).await?;
         let skew = reply.skew(before, self.now());
-        let version: Version = self.judge(&token).read(&reply)?;
+        let version: Version = self.judge().read(&reply)?;
         Ok((version.image_tag.filter(|tag| !tag.is_empty()), skew))
     }
 
     /// Whether it answers about itself.
     pub(super) async fn health(&self, cx: &OpContext) -> Result<(), Fault> {
-        let token = self.token.resolve()?;
         let path = "/api/instana/health";
-        self.send(cx, &token, path, Content::Query(&[])).await?;
+        self.send(cx, path, Content::Query(&[])).await?;
         Ok(())
     }
 
-    fn judge<'a>(&'a self, token: &'a Secret) -> Judge<'a> {
+    fn judge(&self) -> Judge<'_> {
         Judge {
             server: self.remote.shown(),
-            token,
             now: self.now(),
         }
     }
 
-    async fn send(
-        &self,
-        cx: &OpContext,
-        token: &Secret,
-        path: &str,
-        content: Content<'_>,
-    ) -> Result<Reply, Fault> {
+    async fn send(&self, cx: &OpContext, path: &str, content: Content<'_>) -> Result<Reply, Fault> {
+        let token = self.token.resolve()?;
         let proof = format!("apiToken {}", token.expose());
         let question = Question {
             path,

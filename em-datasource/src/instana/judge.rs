@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind, Retry};
-use em_core::plan::Secret;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
@@ -19,11 +18,10 @@ const MOST_WORDS: usize = 500;
 /// A greater number is a time, a lesser one a length, both in seconds.
 const EPOCH: u64 = 1_000_000_000;
 
-/// Whoever is asked, and what must not be repeated.
+/// Whoever is asked, and when.
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
     pub(super) server: &'a str,
-    pub(super) token: &'a Secret,
     pub(super) now: Timestamp,
 }
 
@@ -39,7 +37,11 @@ impl Judge<'_> {
         else {
             return Ok(page);
         };
-        let message = format!("{} answers with errors: {}", self.server, self.shown(&said));
+        let message = format!(
+            "{} answers with errors: {}",
+            self.server,
+            first_words(&said)
+        );
         Err(Fault::new(FaultKind::Invalid, message))
     }
 
@@ -64,7 +66,7 @@ impl Judge<'_> {
             Ok(body) => words(&body),
             Err(_) => reply.first_line(),
         };
-        let shown = self.shown(&said);
+        let shown = first_words(&said);
         let fault = fault_of_status(self.server, reply.status, &reply.headers, &shown);
         if fault.kind != FaultKind::Throttled || reply.headers.contains_key(RETRY_AFTER) {
             return fault;
@@ -81,15 +83,10 @@ impl Judge<'_> {
             None => fault,
         }
     }
+}
 
-    /// Its first words, without the token, should it repeat that.
-    fn shown(&self, said: &str) -> String {
-        let said = match self.token.expose().trim() {
-            "" => said.to_owned(),
-            token => said.replace(token, "(the token)"),
-        };
-        said.chars().take(MOST_WORDS).collect()
-    }
+fn first_words(said: &str) -> String {
+    said.chars().take(MOST_WORDS).collect()
 }
 
 fn is_html(body: &[u8]) -> bool {

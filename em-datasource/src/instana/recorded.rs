@@ -2,7 +2,7 @@
 
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
-use em_core::plan::{MetricKind, Secret};
+use em_core::plan::MetricKind;
 use em_core::port::Series;
 
 use super::ask::{Found, next};
@@ -28,7 +28,6 @@ pub(crate) fn page(
     };
     let judge = Judge {
         server,
-        token: &Secret::new(""),
         now: window.end,
     };
     let page = judge.page(reply)?;

@@ -14,7 +14,7 @@ use super::judge::malformed;
 use super::statement::{self, Statement};
 use super::{NewRelicDatasource, judge};
 use crate::bucketed::Buckets;
-use crate::remote::{Content, Question, Reply, hushed, without};
+use crate::remote::{Content, Question, Reply};
 
 const QUERY: &str = "query($id: Int!, $nrql: Nrql!, $timeout: Seconds!) { actor { account(id: $id) { nrql(query: $nrql, timeout: $timeout) { results metadata { facets messages } } } } }";
 const ACCOUNT: &str = "query($id: Int!) { actor { account(id: $id) { id } } }";
@@ -178,23 +178,17 @@ impl NewRelicDatasource {
             nrql: Some(nrql),
             timeout: Some(left.clamp(TIMES.0, TIMES.1)),
         };
-        let mut heard = self
-            .put(cx, QUERY, variables, |reply| {
-                let data: Data = judge::read(server, reply)?;
-                let (rows, warnings) = data.results(server)?.read(server)?;
-                let status = reply.status.as_u16();
-                Ok(Heard {
-                    rows,
-                    warnings,
-                    status,
-                })
+        self.put(cx, QUERY, variables, |reply| {
+            let data: Data = judge::read(server, reply)?;
+            let (rows, warnings) = data.results(server)?.read(server)?;
+            let status = reply.status.as_u16();
+            Ok(Heard {
+                rows,
+                warnings,
+                status,
             })
-            .await?;
-        let key = self.spec.key.resolve()?;
-        for warning in &mut heard.warnings {
-            *warning = without(&key, warning);
-        }
-        Ok(heard)
+        })
+        .await
     }
 
     async fn put<T>(
@@ -216,7 +210,7 @@ impl NewRelicDatasource {
             headers: &[("API-Key", key.expose().to_owned())],
         };
         let reply = self.remote.put(cx, &question).await?;
-        read(&reply).map_err(|fault| hushed(&key, fault))
+        read(&reply)
     }
 }
 

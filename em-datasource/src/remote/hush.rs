@@ -2,12 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use em_core::fault::Fault;
-use em_core::plan::Secret;
 use reqwest::header::HeaderMap;
 
 /// Answers that are longer hold data and no complaint.
-const LONGEST: usize = 256 << 10;
+const LONGEST: usize = 4 << 20;
 /// What is shorter is found everywhere, and is no secret.
 const SHORTEST: usize = 4;
 
@@ -61,27 +59,8 @@ fn parts(value: &str) -> Vec<String> {
     parts
 }
 
-/// The text without the secret.
-pub(crate) fn without(secret: &Secret, text: &str) -> String {
-    match secret.expose().trim() {
-        "" => text.to_owned(),
-        secret => text.replace(secret, "***"),
-    }
-}
-
-/// The fault without a secret that the server may have repeated in it.
-pub(crate) fn hushed(secret: &Secret, fault: Fault) -> Fault {
-    let chain = fault.chain();
-    let said = without(secret, &chain);
-    if said == chain {
-        return fault;
-    }
-    Fault::new(fault.kind, said).with_retry(fault.retry)
-}
-
 #[cfg(test)]
 mod tests {
-    use em_core::fault::FaultKind;
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -112,20 +91,5 @@ mod tests {
         assert_eq!(said("application/json"), "application/json");
         let page = vec![0xff; 3];
         assert_eq!(told.taken_out_of(page.clone()), page);
-    }
-
-    #[test]
-    fn a_secret_that_the_server_repeats_is_not_repeated_by_us() {
-        let cause = std::io::Error::other("token hush is unknown");
-        let fault = Fault::new(FaultKind::Throttled, "refused").caused_by(cause);
-        let hushed = hushed(&Secret::new("hush"), fault);
-        assert_eq!(hushed.chain(), "refused: token *** is unknown");
-        assert_eq!(hushed.kind, FaultKind::Throttled);
-    }
-
-    #[test]
-    fn an_empty_secret_is_in_no_text() {
-        let fault = Fault::new(FaultKind::Invalid, "no");
-        assert_eq!(hushed(&Secret::new(" "), fault).message, "no");
     }
 }

@@ -27,7 +27,6 @@ pub(crate) use self::error::{fault_of_status, unreachable};
 use self::headers::header;
 pub use self::hosts::{HostPattern, HostPatternError, HostPolicy};
 use self::hush::Told;
-pub(crate) use self::hush::{hushed, without};
 pub(crate) use self::place::{Place, without_secrets};
 
 /// A larger answer is refused.
