@@ -106,15 +106,34 @@ fn samples(server: &Prometheus, name: &str, start: Timestamp, end: Timestamp) ->
         end.as_millisecond().rem_euclid(1000)
     );
     let path = format!("/api/v1/query?query={name}%5B{milliseconds}ms%5D&time={time}");
+    let told: Value = serde_json::from_str(&body(server, &path)).unwrap();
+    let found = told["data"]["result"].as_array().unwrap();
+    found.iter().map(|one| Series::read(one, start)).collect()
+}
+
+fn body(server: &Prometheus, path: &str) -> String {
     let address = server.url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    let told: Value = serde_json::from_str(body).unwrap();
-    let found = told["data"]["result"].as_array().unwrap();
-    found.iter().map(|one| Series::read(one, start)).collect()
+    body.to_owned()
+}
+
+/// A server answers at once, and begins to scrape some seconds later.
+fn wait_for_scrapes(server: &Prometheus) {
+    for _ in 0..100 {
+        let told = body(
+            server,
+            "/api/v1/query?query=count_over_time(ticks_total%5B2s%5D)%3E3",
+        );
+        if told.contains("\"value\"") {
+            return;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    panic!("the server did not begin to scrape");
 }
 
 struct Series {
@@ -177,6 +196,7 @@ fn killed_for(pause: Duration) {
     let file = FILE.replace("URL", &server.url);
     std::fs::write(folder.path().join("file.yaml"), file).unwrap();
 
+    wait_for_scrapes(&server);
     let mut first = measuring(folder.path());
     thread::sleep(Duration::from_secs(3));
     let before = SystemClock.now();
