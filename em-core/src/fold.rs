@@ -203,36 +203,52 @@ fn levels(
         .collect();
     one_or_rule(metric, inside.iter().map(|(labels, _)| *labels))?;
     let inside: Vec<&[Point]> = inside.into_iter().map(|(_, points)| points).collect();
-    let mut points = Vec::new();
-    let mut add = |at, values: &[f64]| {
-        let value = across(metric.fold, values);
-        points.extend(value.map(|value| TimedValue { at, value }));
-    };
-    if are_aligned(&inside) {
-        let instants = inside.first().map_or(0, |points| points.len());
-        let mut values = Vec::with_capacity(inside.len());
-        for instant in 0..instants {
-            values.clear();
-            let column = || inside.iter().filter_map(|points| points.get(instant));
-            for point in column() {
-                values.extend(finite.take(*point)?);
-            }
-            if let Some(first) = column().next() {
-                add(first.at, &values);
-            }
-        }
+    let points = if are_aligned(&inside) {
+        side_by_side(metric.fold, &inside, finite)?
     } else {
-        let mut instants: BTreeMap<Timestamp, Vec<f64>> = BTreeMap::new();
-        for point in inside.into_iter().flatten() {
-            if let Some(value) = finite.take(*point)? {
-                instants.entry(point.at).or_default().push(value);
-            }
+        at_each_instant(metric.fold, &inside, finite)?
+    };
+    Ok((!points.is_empty()).then_some(Observed::Values { points }))
+}
+
+/// Series with the same instants, as answers with a step are: column by column, without a
+/// map of instants.
+fn side_by_side(
+    fold: Fold,
+    series: &[&[Point]],
+    finite: &mut Finite,
+) -> Result<Vec<TimedValue>, FoldError> {
+    let instants = series.first().copied().unwrap_or_default();
+    let mut folded = Vec::with_capacity(instants.len());
+    let mut values = Vec::with_capacity(series.len());
+    for (row, Point { at, .. }) in instants.iter().enumerate() {
+        values.clear();
+        for point in series.iter().filter_map(|points| points.get(row)) {
+            values.extend(finite.take(*point)?);
         }
-        for (at, values) in &instants {
-            add(*at, values);
+        let value = across(fold, &values);
+        folded.extend(value.map(|value| TimedValue { at: *at, value }));
+    }
+    Ok(folded)
+}
+
+/// Series of which each has its own instants.
+fn at_each_instant(
+    fold: Fold,
+    series: &[&[Point]],
+    finite: &mut Finite,
+) -> Result<Vec<TimedValue>, FoldError> {
+    let mut instants: BTreeMap<Timestamp, Vec<f64>> = BTreeMap::new();
+    for point in series.iter().copied().flatten() {
+        if let Some(value) = finite.take(*point)? {
+            instants.entry(point.at).or_default().push(value);
         }
     }
-    Ok((!points.is_empty()).then_some(Observed::Values { points }))
+    let folded = instants.into_iter().filter_map(|(at, values)| {
+        let value = across(fold, &values)?;
+        Some(TimedValue { at, value })
+    });
+    Ok(folded.collect())
 }
 
 /// The points of a series, which are in order of time, within a window.

@@ -2,14 +2,13 @@
 //! the server repeats everything it was told.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use em_tests::http;
 
 const CANARY: &str = "canary-7d1c0b94e2";
 /// What the server gives for the secret of a client.
@@ -68,50 +67,21 @@ const WAYS: [(&str, &str); 12] = [
 
 /// A server that refuses everybody, and says what it was told. Tokens it gives freely.
 fn parrot() -> (String, Arc<Mutex<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let heard = Arc::new(Mutex::new(String::new()));
     let told = Arc::clone(&heard);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            answer(stream.unwrap(), &told);
+    let url = http::serve(move |request| {
+        told.lock().unwrap().push_str(request);
+        if request.starts_with("POST /token") {
+            let grant = serde_json::json!({ "access_token": GRANTED, "expires_in": 300 });
+            return ("200 OK", grant.to_string());
         }
-    });
-    (url, heard)
-}
-
-fn answer(stream: TcpStream, told: &Mutex<String>) {
-    let mut reader = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|read| read > 0) && !line.trim().is_empty() {
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        head.push_str(&line);
-        line.clear();
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    head.push_str(&String::from_utf8_lossy(&body));
-    told.lock().unwrap().push_str(&head);
-    let heard = head.replace("\r\n", " ");
-    let (status, said) = if head.starts_with("POST /token") {
-        let grant = serde_json::json!({ "access_token": GRANTED, "expires_in": 300 });
-        ("200 OK", grant)
-    } else {
+        let heard = request.replace("\r\n", " ");
         let said = serde_json::json!({
             "status": "error", "errorType": "bad_data", "error": heard, "errors": [heard],
         });
-        ("400 Bad Request", said)
-    };
-    let said = said.to_string();
-    let length = said.len();
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{said}"
-    );
-    // Whoever breaks off has heard enough.
-    drop(reader.get_mut().write_all(answer.as_bytes()));
+        ("400 Bad Request", said.to_string())
+    });
+    (url.unwrap(), heard)
 }
 
 #[test]

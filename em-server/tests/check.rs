@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use em_tests::http;
+
 fn em(arguments: &[&str], data: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_em"))
         .args(arguments)
@@ -244,6 +246,34 @@ budget: { trials: 3 }
     assert_eq!(bench.check(&[]).status.code(), Some(0));
     let input = bench.data().join("input");
     assert!(input.exists() && listing(&input).is_empty());
+}
+
+#[test]
+fn a_query_is_tried_about_a_window_of_now_and_not_about_its_name() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let url = http::serve(move |request| {
+        drop(told.send(request.to_owned()));
+        ("200 OK", r#"{"results": [{"statement_id": 0}]}"#.to_owned())
+    });
+    let bench = Bench::new(&format!(
+        "\
+name: tried
+target: {{ kind: observe }}
+load: {{ kind: none }}
+datasources: {{ flux: {{ kind: influxdb, url: '{}', database: em }} }}
+metrics: [{{ name: m, datasource: flux, as: gauge, query: 'SELECT v FROM m WHERE time >= {{{{start_ms}}}}ms' }}]
+",
+        url.unwrap()
+    ));
+    let checked = bench.check(&[]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let shown = flat(&text(&checked.stdout));
+    assert!(shown.contains("answers 0 series now"), "{shown}");
+    let asked = heard.try_iter().find(|request| request.contains("FROM+m+"));
+    let asked = asked.expect("the query is tried");
+    let (_, time) = asked.split_once("time+%3E%3D+").unwrap();
+    let digits = time.chars().take_while(char::is_ascii_digit).count();
+    assert_eq!(digits, 13, "{asked}");
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! A target that tells which pods are its own, and queries that name them.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::process::Command;
 
+use em_tests::http;
 use serde_json::Value;
 
 /// Three pods; the target has the first two, whose names hold what means something in an expression.
@@ -24,38 +22,18 @@ target:
   restore: [sh, -c, 'cat > /dev/null']
 tunables: [{ name: n, range: [1, 9] }]
 load: { kind: none }
-datasources: { page: { kind: scrape, url: "URL", every: 100ms } }
+datasources: { page: { kind: scrape, url: "URL/metrics", every: 100ms } }
 metrics: [{ name: jobs, datasource: page, as: gauge, query: 'jobs{pod=~"{{pods}}"}', fold: sum }]
 measurement: { warmup: 0s, cycles: 1, cycle_duration: 500ms, iterations: { max: 1 }, design: sequential }
 trials: [{ id: t, values: { n: 2 } }]
 "#;
 
-/// The address of the page, for as long as the test runs.
-fn served() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut reader = BufReader::new(stream.unwrap());
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|read| read > 0) && line != "\r\n" {
-                line.clear();
-            }
-            let length = PAGE.len();
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{PAGE}"
-            );
-            drop(reader.get_mut().write_all(answer.as_bytes()));
-        }
-    });
-    url
-}
-
 #[test]
 fn queries_name_the_pods_that_the_target_has() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.yaml");
-    std::fs::write(&path, FILE.replace("URL", &served())).unwrap();
+    let url = http::serve(|_| ("200 OK", PAGE.to_owned())).unwrap();
+    std::fs::write(&path, FILE.replace("URL", &url)).unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_em"))
         .args(["run", "--beside", "--output", "json"])
         .arg(&path)

@@ -6,14 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic wherever it likes")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use em_core::port::{Clock as _, SystemClock};
+use em_tests::http;
 use em_tests::prometheus::Prometheus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -53,26 +53,14 @@ took_count {}
     )
 }
 
-/// A service that nobody here manages.
-fn service() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let asked = AtomicU64::new(0);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let page = page(asked.fetch_add(1, Ordering::Relaxed));
-            let mut lines = BufReader::new(&stream).lines();
-            while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\
-                 Connection: close\r\nContent-Length: {}\r\n\r\n{page}",
-                page.len()
-            );
-            drop(stream.write_all(answer.as_bytes()));
-        }
+/// Where a service answers that nobody here manages.
+fn service() -> String {
+    let mut asked = 0;
+    let url = http::serve(move |_| {
+        asked += 1;
+        ("200 OK", page(asked - 1))
     });
-    address
+    url.unwrap().replace("http://", "")
 }
 
 /// Starts the manager on the file in `folder`.

@@ -2,4 +2,5 @@
 
 pub mod capabilities;
 pub mod house;
+pub mod http;
 pub mod prometheus;

@@ -6,19 +6,9 @@ use super::tunable::ReadTunable;
 use crate::assign;
 use crate::expression::{Name, closest};
 use crate::plan::{Apply, Domain, TargetSpec, Tunable};
+use crate::port::WINDOW_PLACEHOLDERS;
 
 const EVERYWHERE: [&str; 3] = ["em", "trial", "iteration"];
-const WINDOW: [&str; 9] = [
-    "window",
-    "step",
-    "start",
-    "start_s",
-    "start_ms",
-    "end",
-    "end_s",
-    "end_ms",
-    "duration_s",
-];
 const CLUSTER: [&str; 4] = ["pods", "container", "namespace", "workload"];
 
 /// What is known about the target when templates are checked.
@@ -67,7 +57,8 @@ impl Surroundings<'_> {
             names.push("value".into());
         }
         if matches!(place, Place::Load | Place::Query) {
-            names.extend(WINDOW.map(str::to_owned));
+            names.extend(WINDOW_PLACEHOLDERS.map(str::to_owned));
+            names.push("duration_s".into());
         }
         names.extend(self.tunables.iter().map(|tunable| tunable.name.to_string()));
         names.extend(self.files.iter().map(|name| (*name).to_owned()));
@@ -192,7 +183,8 @@ pub(super) fn tunables(read: &[ReadTunable<'_>], scene: &Scene<'_>, around: &Sur
 fn check_name(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>) {
     let name = tunable.name.as_str();
     let is_placeholder = EVERYWHERE.contains(&name)
-        || WINDOW.contains(&name)
+        || WINDOW_PLACEHOLDERS.contains(&name)
+        || name == "duration_s"
         || matches!(name, "port" | "ports" | "address");
     let is_file = around.files.contains(&name);
     if is_placeholder || is_file {

@@ -67,6 +67,7 @@ pub(super) fn read<'a>(
     };
     sources.insert(name(TARGET), target);
     let entries = reader.and_then(Reader::any_map);
+    let mut has_push = false;
     for (key, reader) in entries.unwrap_or_default() {
         if matches!(key, TARGET | "load") {
             let what = format!("{key:?} is the name of a source that is always there");
@@ -77,6 +78,14 @@ pub(super) fn read<'a>(
         let parsed = parsed.map_err(|error| reader.refuse(error)).ok();
         let source = datasource(&reader, scene);
         if let (Some(name), Some(source)) = (parsed, source) {
+            let is_push = source.kind == DatasourceKind::Push;
+            if is_push && has_push {
+                reader.refuse_with(
+                    "there are two sources of kind push, and a workload reports to one address",
+                    "let all metrics that it reports be of one source",
+                );
+            }
+            has_push |= is_push;
             sources.insert(name, source);
         }
     }

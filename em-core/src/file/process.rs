@@ -7,6 +7,7 @@ use super::reader::{Keys, Reader, Unsupported};
 use super::scene::{Place, Scene};
 use super::target::{environment, slots, time_or};
 use crate::plan::{FileTemplate, Hooks, LimitFallback, ProcessSpec, Ready, StopSpec, Workdir};
+use crate::port::WINDOW_PLACEHOLDERS;
 use crate::template::{Delimiters, Template};
 
 /// Keys of `kind: process`.
@@ -20,7 +21,7 @@ const NOT_YET: Unsupported = &["restore", "policy", "replicas", "image", "patch"
 const SIGNALS: [&str; 7] = ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"];
 
 /// Names that placeholders have already: no file can be called so.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 9] = [
     "em",
     "port",
     "ports",
@@ -28,14 +29,6 @@ const TAKEN: [&str; 17] = [
     "value",
     "trial",
     "iteration",
-    "window",
-    "step",
-    "start",
-    "start_s",
-    "start_ms",
-    "end",
-    "end_s",
-    "end_ms",
     "pods",
     "workload",
 ];
@@ -120,7 +113,8 @@ fn files<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<BTreeMap<String, File
             && name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-        if !is_name || TAKEN.contains(&name) {
+        let is_taken = TAKEN.contains(&name) || WINDOW_PLACEHOLDERS.contains(&name);
+        if !is_name || is_taken {
             reader.refuse_with(
                 format!("{name:?} cannot name a file"),
                 "it becomes the placeholder of its path: a letter, then letters, digits, '_', '-' or '.', and no name that placeholders have already",

@@ -11,6 +11,7 @@ use crate::plan::{
     CloudWatchSpec, DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec,
     InstanaSpec, JsonSpec, JsonTime, NewRelicSpec, QueryMethod, SecretRef,
 };
+use crate::port::WINDOW_PLACEHOLDERS;
 use crate::read::TimeFormat;
 use crate::read::json_path::JsonPath;
 
@@ -217,8 +218,11 @@ pub(super) fn json<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<JsonSpec> {
     };
     let (url, time) = (url?, time?);
     let mut templates = std::iter::once(&url).chain(&body);
-    let is_of_window = |name: &str| name.starts_with("start") || name.starts_with("end");
-    if time.is_none() && templates.any(|template| template.names().any(is_of_window)) {
+    let names_end = |name: &str| {
+        let is_of_window = WINDOW_PLACEHOLDERS.contains(&name);
+        is_of_window && (name.starts_with("start") || name.starts_with("end"))
+    };
+    if time.is_none() && templates.any(|template| template.names().any(names_end)) {
         keys.reader.refuse_with(
             "a document about a window tells when its values were",
             "give time: {path: JSONPATH, format: s}",

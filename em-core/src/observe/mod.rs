@@ -36,6 +36,17 @@ pub struct Window {
 }
 
 impl Window {
+    /// So long before an instant, until that instant.
+    pub fn until(end: Timestamp, length: SignedDuration) -> Self {
+        let start = end.saturating_sub(length).unwrap_or(end);
+        Self { start, end }
+    }
+
+    /// Whether the instant lies in it or at one of its ends.
+    pub fn reaches(&self, at: Timestamp) -> bool {
+        self.start <= at && at <= self.end
+    }
+
     /// Its length.
     pub fn length(&self) -> SignedDuration {
         self.end.duration_since(self.start)

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::Configuration;
+use crate::observe::Window;
 
 /// The measurement design.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,14 @@ pub struct Measurement {
     pub redeploy: Redeploy,
     /// Seed of every drawn order and schedule (ChaCha8).
     pub seed: u64,
+}
+
+impl Measurement {
+    /// A window of one cycle's length that ends now: what a query is tried about before anything runs.
+    pub fn cycle_until(&self, now: Timestamp) -> Window {
+        let length = SignedDuration::try_from(self.cycle_duration).unwrap_or_default();
+        Window::until(now, length)
+    }
 }
 
 /// What is cut off at the start of a collection.

@@ -46,6 +46,25 @@ pub struct Placeholders<'a> {
     pub window: Option<Window>,
 }
 
+/// Placeholders that depend on the window and on the source alone.
+pub const WINDOW_PLACEHOLDERS: [&str; 8] = [
+    "window", "step", "start", "start_s", "start_ms", "end", "end_s", "end_ms",
+];
+
+/// What a placeholder stands for that names an end of the window.
+pub fn end_of_window(name: &str, window: Window) -> Option<Value> {
+    let Window { start, end } = window;
+    Some(match name {
+        "start" => Value::Text(start.to_string()),
+        "end" => Value::Text(end.to_string()),
+        "start_s" => Value::Integer(start.as_second()),
+        "end_s" => Value::Integer(end.as_second()),
+        "start_ms" => Value::Integer(start.as_millisecond()),
+        "end_ms" => Value::Integer(end.as_millisecond()),
+        _ => return None,
+    })
+}
+
 impl Asked {
     /// The query of a metric, as its source wants it.
     ///
@@ -58,13 +77,15 @@ impl Asked {
     ) -> Result<Self, Fault> {
         let every = source.and_then(|source| source.every);
         let source = source.map(|source| &source.kind);
-        let lookup = |name: &str| match (name, source) {
-            ("window", Some(source)) => {
-                let length = Duration::try_from(known.window?.length()).ok()?;
-                Some(source.duration(length))
-            }
-            ("step", Some(source)) => Some(source.duration(every?)),
-            (name, _) => known.value_of(name),
+        // A source of which the plan says nothing counts seconds, as most do.
+        let duration = |length: Duration| match source {
+            Some(source) => Some(source.duration(length)),
+            None => Value::real(length.as_secs_f64()).ok(),
+        };
+        let lookup = |name: &str| match name {
+            "window" => duration(Duration::try_from(known.window?.length()).ok()?),
+            "step" => duration(every?),
+            name => known.value_of(name),
         };
         let refused = |source: TemplateError| {
             let message = format!("failed to fill in the query of metric {}", metric.name);
@@ -133,13 +154,11 @@ impl Placeholders<'_> {
             "container" | "namespace" | "workload" => text(self.fact(name)?.to_owned()),
             "trial" => Some(Value::Integer(i64::from(self.trial.0))),
             "iteration" => Some(Value::Integer(i64::from(self.iteration.0))),
-            "start" => text(self.window?.start.to_string()),
-            "end" => text(self.window?.end.to_string()),
-            "start_s" => Some(Value::Integer(self.window?.start.as_second())),
-            "end_s" => Some(Value::Integer(self.window?.end.as_second())),
-            "start_ms" => Some(Value::Integer(self.window?.start.as_millisecond())),
-            "end_ms" => Some(Value::Integer(self.window?.end.as_millisecond())),
             other => {
+                let window = self.window;
+                if let Some(end) = window.and_then(|window| end_of_window(other, window)) {
+                    return Some(end);
+                }
                 if let Some(named) = other.strip_prefix("ports.") {
                     return text(port(address(named)?)?);
                 }

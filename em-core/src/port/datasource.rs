@@ -125,6 +125,18 @@ const SERIES_TOLD: u64 = 1_000;
 const SERIES_REFUSED: u64 = 20_000;
 
 impl Validation {
+    /// What an answer about the past tells; `nothing` is what to say of an empty one.
+    pub fn of(answer: Answer, nothing: &str) -> Self {
+        let mut warnings = answer.warnings;
+        if answer.series.is_empty() {
+            warnings.push(nothing.to_owned());
+        }
+        Self {
+            series: Some(answer.series.len() as u64),
+            warnings,
+        }
+    }
+
     /// What is worth knowing of the query of a metric.
     pub fn findings(&self, metric: &Metric) -> Vec<Finding> {
         let note = |severity, what: String, remedy: Option<&str>| Finding {

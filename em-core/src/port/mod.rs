@@ -16,7 +16,7 @@ mod summarizer;
 mod target;
 
 pub use analyst::Analyst;
-pub use asked::{Asked, Placeholders};
+pub use asked::{Asked, Placeholders, WINDOW_PLACEHOLDERS, end_of_window};
 pub use clock::{Clock, SystemClock};
 pub use context::OpContext;
 pub use datasource::{Answer, Datasource, Health, Labels, Point, Sampling, Series, Validation};

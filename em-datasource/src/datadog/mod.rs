@@ -78,11 +78,7 @@ impl DatadogDatasource {
 
     /// So long until now, without what may still come late.
     fn recent(&self, length: SignedDuration) -> Window {
-        let late = SignedDuration::try_from(self.late()).unwrap_or_default();
-        let now = self.now();
-        let end = now.saturating_sub(late).unwrap_or(now);
-        let start = end.saturating_sub(length).unwrap_or(end);
-        Window { start, end }
+        self.remote.lately(length, self.late())
     }
 }
 
@@ -99,17 +95,8 @@ impl Datasource for DatadogDatasource {
 
     async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {
         let answer = self.query(cx, asked, self.recent(LOOK_BACK)).await?;
-        let mut warnings = answer.warnings;
-        if answer.series.is_empty() {
-            warnings.push(
-                "nothing was found in the last hour: is the metric sent under this name, with these tags?"
-                    .to_owned(),
-            );
-        }
-        Ok(Validation {
-            series: Some(answer.series.len() as u64),
-            warnings,
-        })
+        let nothing = "nothing was found in the last hour: is the metric sent under this name, with these tags?";
+        Ok(Validation::of(answer, nothing))
     }
 
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {

@@ -63,11 +63,7 @@ impl DynatraceDatasource {
 
     /// The last hour, without what may still come late.
     fn recent(&self) -> Window {
-        let late = SignedDuration::try_from(LATE).unwrap_or_default();
-        let now = self.now();
-        let end = now.saturating_sub(late).unwrap_or(now);
-        let start = end.saturating_sub(LOOK_BACK).unwrap_or(end);
-        Window { start, end }
+        self.remote.lately(LOOK_BACK, LATE)
     }
 }
 
@@ -82,14 +78,7 @@ impl Datasource for DynatraceDatasource {
 
     async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {
         let answer = self.query(cx, asked, self.recent()).await?;
-        let mut warnings = answer.warnings;
-        if answer.series.is_empty() {
-            warnings.push("nothing was found in the last hour".to_owned());
-        }
-        Ok(Validation {
-            series: Some(answer.series.len() as u64),
-            warnings,
-        })
+        Ok(Validation::of(answer, "nothing was found in the last hour"))
     }
 
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {

@@ -39,7 +39,7 @@ pub(crate) fn judge(server: &str, reply: &Reply, window: Window) -> Result<Judge
     for (target, labels) in targets.iter().zip(labels) {
         let mut points = points(server, target)?;
         told += points.len();
-        points.retain(|point| window.start <= point.at && point.at <= window.end);
+        points.retain(|point| window.reaches(point.at));
         kept += points.len();
         if !points.is_empty() {
             judged.series.push(Series { labels, points });

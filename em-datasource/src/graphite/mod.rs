@@ -55,9 +55,7 @@ impl GraphiteDatasource {
     }
 
     fn lately(&self) -> Window {
-        let end = self.now();
-        let start = end.saturating_sub(LOOK_BACK).unwrap_or(end);
-        Window { start, end }
+        Window::until(self.now(), LOOK_BACK)
     }
 
     async fn render(&self, cx: &OpContext, target: &str, window: Window) -> Result<Reply, Fault> {
@@ -110,17 +108,11 @@ impl Datasource for GraphiteDatasource {
     }
 
     async fn validate(&self, cx: &OpContext, asked: &Asked) -> Result<Validation, Fault> {
-        let window = self.lately();
-        let reply = self.render(cx, &asked.text, window).await?;
-        let judged = judge(self.remote.shown(), &reply, window)?;
-        let mut warnings = judged.warnings;
-        if judged.series.is_empty() {
-            warnings.push("no series has a value of the last hour".to_owned());
-        }
-        Ok(Validation {
-            series: Some(judged.series.len() as u64),
-            warnings,
-        })
+        let answer = self.query(cx, asked, self.lately()).await?;
+        Ok(Validation::of(
+            answer,
+            "no series has a value of the last hour",
+        ))
     }
 
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {

@@ -140,20 +140,11 @@ impl Datasource for InstanaDatasource {
         let buckets = inquiry.width.unwrap_or_default().saturating_mul(2);
         let length = RECENT.max(buckets);
         let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
-        let end = self.now();
-        let start = end.saturating_sub(length).unwrap_or(Timestamp::MIN);
-        let window = Window { start, end };
+        let window = Window::until(self.now(), length);
         let answer = self.answer(cx, &inquiry, asked.kind, window).await?;
-        let mut warnings = answer.warnings;
-        if answer.series.is_empty() {
-            warnings.push(format!(
-                "the query finds nothing in {window}: what it asks for may not exist"
-            ));
-        }
-        Ok(Validation {
-            series: Some(answer.series.len() as u64),
-            warnings,
-        })
+        let nothing =
+            format!("the query finds nothing in {window}: what it asks for may not exist");
+        Ok(Validation::of(answer, &nothing))
     }
 
     async fn query(&self, cx: &OpContext, asked: &Asked, window: Window) -> Result<Answer, Fault> {

@@ -156,8 +156,7 @@ fn stamped(samples: Vec<ReadSample>, shape: &JsonShape, now: Timestamp) -> serie
 /// What of the series lies in the window.
 fn within(window: Window, mut series: Vec<Series>) -> Vec<Series> {
     for one in &mut series {
-        let is_inside = |at| window.start <= at && at <= window.end;
-        one.points.retain(|point| is_inside(point.at));
+        one.points.retain(|point| window.reaches(point.at));
     }
     series.retain(|one| !one.points.is_empty());
     series

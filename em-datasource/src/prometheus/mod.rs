@@ -85,8 +85,7 @@ impl PrometheusDatasource {
             return Err(Fault::new(FaultKind::Malformed, message));
         }
         for series in &mut judged.series {
-            let is_inside = |at| window.start <= at && at <= window.end;
-            series.points.retain(|point| is_inside(point.at));
+            series.points.retain(|point| window.reaches(point.at));
         }
         judged.series.retain(|series| !series.points.is_empty());
         Ok(judged)
@@ -123,10 +122,9 @@ impl PrometheusDatasource {
         if let Some(every) = self.every {
             return every;
         }
-        let end = self.now();
-        let start = end.saturating_sub(LOOK_BACK).unwrap_or(end);
+        let lately = Window::until(self.now(), LOOK_BACK);
         if is_selector(&asked.text)
-            && let Ok(judged) = self.raw(cx, &asked.text, Window { start, end }).await
+            && let Ok(judged) = self.raw(cx, &asked.text, lately).await
             && let Some(spacing) = spacing::of(&judged.series)
         {
             return spacing;

@@ -7,9 +7,10 @@ use em_core::observe::Window;
 use em_core::plan::Secret;
 use em_core::port::{Labels, Point, Series};
 use em_core::read::ReadSample;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::instant::instant;
 use crate::selector::Selector;
 
 /// Iterations that are remembered; one reads its own within seconds of its end.
@@ -105,7 +106,7 @@ impl Inboxes {
             labels: labels.clone(),
             points: points
                 .iter()
-                .filter(|point| window.start <= point.at && point.at <= window.end)
+                .filter(|point| window.reaches(point.at))
                 .copied()
                 .collect(),
         });
@@ -115,11 +116,6 @@ impl Inboxes {
 
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
-}
-
-fn instant(seconds: f64) -> Option<Timestamp> {
-    let since = SignedDuration::try_from_secs_f64(seconds).ok()?;
-    Timestamp::from_duration(since).ok()
 }
 
 #[cfg(test)]

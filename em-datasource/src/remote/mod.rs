@@ -16,8 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind};
+use em_core::observe::Window;
 use em_core::plan::{DatasourceSpec, Text, Tls};
 use em_core::port::{Clock, OpContext};
+use jiff::SignedDuration;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, StatusCode, redirect};
 use tokio::sync::OnceCell;
@@ -135,6 +137,13 @@ impl Remote {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
+    }
+
+    /// So long a window until now, without what may still come late.
+    pub(crate) fn lately(&self, length: SignedDuration, late: Duration) -> Window {
+        let late = SignedDuration::try_from(late).unwrap_or_default();
+        let now = self.clock.now();
+        Window::until(now.saturating_sub(late).unwrap_or(now), length)
     }
 
     /// The server, for messages.

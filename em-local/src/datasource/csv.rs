@@ -109,7 +109,7 @@ impl Datasource for CsvDatasource {
             Some(seconds) => {
                 let at = SignedDuration::try_from_secs_f64(seconds).ok()?;
                 let at = Timestamp::from_duration(at).ok()?;
-                (window.start <= at && at <= window.end).then_some(Point { at, value })
+                window.reaches(at).then_some(Point { at, value })
             }
         };
         let points = samples

@@ -124,10 +124,7 @@ async fn ask(
 ) -> Result<Told, Fault> {
     let end = args.end.unwrap_or_else(|| SystemClock.now());
     let length = SignedDuration::try_from(args.window).unwrap_or_default();
-    let window = Window {
-        start: end.saturating_sub(length).unwrap_or(end),
-        end,
-    };
+    let window = Window::until(end, length);
     let addresses: Vec<Address> = args.address.as_deref().into_iter().map(named).collect();
     let values = rendered::baseline_values(plan).map_err(|error| {
         let message = "failed to work out the values of the baseline";

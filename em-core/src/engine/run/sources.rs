@@ -1,5 +1,7 @@
 //! A look at the datasources before anything is deployed.
 
+use jiff::Timestamp;
+
 use crate::assign;
 use crate::engine::blame::Patience;
 use crate::engine::caller::Caller;
@@ -50,7 +52,7 @@ async fn look_at(
     metric: &Metric,
     source: &dyn Datasource,
 ) -> Result<Vec<Finding>, Fault> {
-    let Some(asked) = &asked(session, metric) else {
+    let Some(asked) = &asked(session, metric, caller.now()) else {
         return Ok(Vec::new());
     };
     let patience = Patience {
@@ -73,7 +75,7 @@ async fn look_at(
 }
 
 /// The query as the baseline would ask it. None: more is known of it only while the target runs.
-fn asked(session: &Session, metric: &Metric) -> Option<Asked> {
+fn asked(session: &Session, metric: &Metric, now: Timestamp) -> Option<Asked> {
     let baseline = session.plan.baseline.configuration();
     let values = baseline.and_then(|baseline| assign::assign(&session.plan, baseline).ok());
     let placeholders = Placeholders {
@@ -82,7 +84,7 @@ fn asked(session: &Session, metric: &Metric) -> Option<Asked> {
         trial: TrialId(0),
         iteration: IterationNo(1),
         values: &values.unwrap_or_default(),
-        window: None,
+        window: Some(session.plan.measurement.cycle_until(now)),
     };
     let source = session.plan.datasources.get(&metric.datasource);
     Asked::of(metric, source, &placeholders).ok()

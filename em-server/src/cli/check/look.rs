@@ -159,7 +159,9 @@ async fn validate(
     metric: &Metric,
     source: &dyn Datasource,
 ) -> Result<String, Fault> {
-    let text = rendered::query(plan, metric, base).map_err(|error| unsupported(&error))?;
+    let window = plan.measurement.cycle_until(SystemClock.now());
+    let text = rendered::query(plan, metric, base, window);
+    let text = text.map_err(|error| unsupported(&error))?;
     let asked = Asked {
         text,
         kind: metric.kind,

@@ -9,8 +9,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use em_core::assign::assign;
 use em_core::configuration::Configuration;
+use em_core::observe::Window;
 use em_core::plan::{Metric, Plan, TargetSpec};
-use em_core::port::Survey;
+use em_core::port::{Survey, WINDOW_PLACEHOLDERS};
 
 use super::section::Section;
 use em_local::fill::{Places, Values};
@@ -68,11 +69,12 @@ pub fn baseline_values(plan: &Plan) -> Result<Values> {
     assign(plan, &baseline.configuration).context("failed to work out the values")
 }
 
-/// The query of a metric at the baseline; what only a deployment knows stands as its name in capitals.
+/// The query of a metric at the baseline, about this window; what only a deployment knows stands as
+/// its name in capitals.
 ///
 /// # Errors
 /// As [`describe`].
-pub fn query(plan: &Plan, metric: &Metric, base: &Path) -> Result<String> {
+pub fn query(plan: &Plan, metric: &Metric, base: &Path, window: Window) -> Result<String> {
     let baseline = settings::baseline(plan, None);
     let values = assign(plan, &baseline.configuration).context("failed to work out the values")?;
     let places = Places {
@@ -84,16 +86,16 @@ pub fn query(plan: &Plan, metric: &Metric, base: &Path) -> Result<String> {
         values: &values,
         places: &places,
     };
-    part::measured::query(&known, metric)
+    part::measured::query(&known, metric, Some(window))
 }
 
 /// Whether the query of a metric names something that only a deployment knows.
 pub fn depends_on_deployment(plan: &Plan, metric: &Metric) -> bool {
-    let is_tunable = |name: &str| {
+    let is_known = |name: &str| {
         let mut tunables = plan.tunables.iter();
-        tunables.any(|tunable| tunable.name.as_str() == name)
+        WINDOW_PLACEHOLDERS.contains(&name) || tunables.any(|tunable| tunable.name.as_str() == name)
     };
-    metric.query.text.names().any(|name| !is_tunable(name))
+    metric.query.text.names().any(|name| !is_known(name))
 }
 
 fn drawn_later(plan: &Plan) -> &'static str {

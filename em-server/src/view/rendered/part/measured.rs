@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use em_core::expression::Name;
+use em_core::observe::Window;
 use em_core::plan::{
     CloudWatchSpec, CommandLoad, DatadogSpec, DatasourceKind, DynatraceSpec, GraphiteSpec,
     HttpLoad, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, NewRelicSpec, QueryMethod, RunMode,
     SimulatedSpec, TargetSpec, Text,
 };
+use em_core::port::end_of_window;
 use em_core::template::{Escape, Template};
 use em_local::fill::{self, Values};
 
@@ -79,14 +81,21 @@ fn tool(known: &Known<'_>, load: &CommandLoad) -> Result<Vec<Part>> {
 pub(super) fn queries(known: &Known<'_>) -> Result<Vec<Part>> {
     let mut parts = sources(known)?;
     for metric in &known.plan.metrics {
-        let lines = query(known, metric)?.lines().map(str::to_owned).collect();
+        let lines = query(known, metric, None)?
+            .lines()
+            .map(str::to_owned)
+            .collect();
         parts.push(Part::lines(format!("metric {}", metric.name), lines));
     }
     Ok(parts)
 }
 
-/// The query of a metric, escaped as its datasource wants it.
-pub(in crate::view::rendered) fn query(known: &Known<'_>, metric: &Metric) -> Result<String> {
+/// The query of a metric, escaped as its datasource wants it. Without a window its ends stand as names.
+pub(in crate::view::rendered) fn query(
+    known: &Known<'_>,
+    metric: &Metric,
+    window: Option<Window>,
+) -> Result<String> {
     let spec = known.plan.datasources.get(&metric.datasource);
     let escape = spec.map_or(Escape::None, |spec| spec.kind.escape());
     let place = format!("metric {}", metric.name);
@@ -94,7 +103,10 @@ pub(in crate::view::rendered) fn query(known: &Known<'_>, metric: &Metric) -> Re
         // As they are asked: a name in their place would be no query.
         ("window", Some(spec)) => Some(spec.kind.duration(known.plan.measurement.cycle_duration)),
         ("step", Some(spec)) => Some(spec.kind.duration(spec.every?)),
-        (name, _) => known.lookup(name),
+        (name, _) => {
+            let end = window.and_then(|window| end_of_window(name, window));
+            end.or_else(|| known.lookup(name))
+        }
     };
     Ok(fill::fill(&place, &metric.query.text, &lookup, escape)?)
 }
