@@ -26,7 +26,7 @@ retries: { cluster: 0 }
 ";
 
 /// Every way in which a secret reaches a server.
-const WAYS: [(&str, &str); 12] = [
+const WAYS: [(&str, &str); 13] = [
     ("kind: prometheus, url: URL, auth: { bearer: SECRET }", "up"),
     (
         "kind: prometheus, url: URL, auth: { basic: { user: em, password: SECRET } }",
@@ -47,6 +47,10 @@ const WAYS: [(&str, &str); 12] = [
     (
         "kind: instana, url: URL, token: SECRET",
         "{ plugin: host, query: a, metrics: [b] }",
+    ),
+    (
+        "kind: cloudwatch, region: eu-west-1, url: URL, auth: { sigv4: { access_key: SECRET, secret_key: SECRET } }",
+        "{ MetricStat: { Metric: { Namespace: N, MetricName: M }, Stat: Sum } }",
     ),
     (
         "kind: influxdb, url: URL, database: em, auth: { basic: { user: em, password: SECRET } }",

@@ -3,7 +3,7 @@
 use em_core::fault::FaultKind;
 use em_core::observe::Observed;
 use em_core::plan::Fold;
-use em_core::plan::MetricKind::{Counter, Histogram};
+use em_core::plan::MetricKind::{Counter, Histogram, Value};
 use wiremock::matchers::{any, body_string_contains};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -140,4 +140,16 @@ async fn one_bucket_and_what_is_no_histogram_have_no_sum() {
     let none = query(&source, Histogram, "h_bucket", window(0, 10)).await;
     assert!(none.unwrap().series.is_empty());
     assert_eq!(questions(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_value_is_not_made_of_the_samples_of_a_range() {
+    let server = MockServer::start().await;
+    let answer = matrix(&[(r#""pod":"a""#, &[1.0, 2.0])], "");
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let source = source(&plain(&server.uri()));
+    let fault = query(&source, Value, "h[2s] offset 1s", window(0, 2)).await;
+    let fault = fault.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Invalid);
+    assert!(fault.message.contains("samples of a range"), "{fault}");
 }
