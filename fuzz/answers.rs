@@ -113,6 +113,27 @@ pub(crate) fn graphite(bytes: &[u8]) {
     inside(wire::graphite(bytes.to_vec(), window()));
 }
 
+/// Slots of Dynatrace, and its numbers of a whole window.
+pub(crate) fn dynatrace(bytes: &[u8]) {
+    for kind in KINDS {
+        inside(wire::dynatrace(bytes.to_vec(), kind, window()));
+    }
+}
+
+/// Buckets of New Relic, and its numbers of a whole window.
+pub(crate) fn newrelic(bytes: &[u8]) {
+    for kind in KINDS {
+        inside(wire::newrelic(bytes.to_vec(), kind, window()));
+    }
+}
+
+/// Periods of `CloudWatch`.
+pub(crate) fn cloudwatch(bytes: &[u8]) {
+    for kind in KINDS {
+        inside(wire::cloudwatch(bytes.to_vec(), kind, window()));
+    }
+}
+
 /// Documents with and without times.
 pub(crate) fn json(bytes: &[u8]) {
     let path = |text: &str| text.parse::<JsonPath>().expect("it is a path");

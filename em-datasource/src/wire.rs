@@ -19,7 +19,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::influxdb::Statement;
 use crate::remote::Reply;
-use crate::{datadog, graphite, influxdb, instana, json, prometheus, scrape};
+use crate::{
+    cloudwatch, datadog, dynatrace, graphite, influxdb, instana, json, newrelic, prometheus, scrape,
+};
 
 /// Who is named in messages about an answer that nobody sent.
 const NOBODY: &str = "the recorded answer";
@@ -73,6 +75,21 @@ pub fn influxdb(
 /// An answer of Graphite's `/render`: what of it lies in the window.
 pub fn graphite(body: Vec<u8>, window: Window) -> Result<Vec<Series>, Fault> {
     Ok(graphite::judge(NOBODY, &reply(body), window)?.series)
+}
+
+/// The first page of an answer of Dynatrace's Metrics API v2: slots, or one number of a whole window.
+pub fn dynatrace(body: Vec<u8>, kind: MetricKind, window: Window) -> Result<Vec<Series>, Fault> {
+    dynatrace::recorded::page(NOBODY, &reply(body), kind, window)
+}
+
+/// An answer of New Relic's `NerdGraph` to NRQL: buckets, or one number of a whole window.
+pub fn newrelic(body: Vec<u8>, kind: MetricKind, window: Window) -> Result<Vec<Series>, Fault> {
+    newrelic::recorded::answer(NOBODY, &reply(body), kind, window)
+}
+
+/// The first page of an answer of `CloudWatch`'s `GetMetricData`: periods of the window.
+pub fn cloudwatch(body: Vec<u8>, kind: MetricKind, window: Window) -> Result<Vec<Series>, Fault> {
+    cloudwatch::recorded::page(NOBODY, &reply(body), kind, window)
 }
 
 /// A JSON document: of one with times what lies in the window, of another what it says at its end.

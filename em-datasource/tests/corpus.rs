@@ -41,3 +41,18 @@ fn json_documents_are_orderly_or_refused() {
 fn protobuf_pages_are_orderly_or_refused() {
     replay("protobuf_page", answers::protobuf);
 }
+
+#[test]
+fn answers_of_dynatrace_are_orderly_or_refused() {
+    replay("dynatrace_answer", answers::dynatrace);
+}
+
+#[test]
+fn answers_of_newrelic_are_orderly_or_refused() {
+    replay("newrelic_answer", answers::newrelic);
+}
+
+#[test]
+fn answers_of_cloudwatch_are_orderly_or_refused() {
+    replay("cloudwatch_answer", answers::cloudwatch);
+}

@@ -29,10 +29,8 @@ impl CloudWatchDatasource {
     ) -> Result<Answer, Fault> {
         let width = Duration::from_secs(self.period(query, window));
         let mut found = self.found(cx, query, window).await?;
-        let buckets = found.buckets(self.remote.shown(), width)?;
-        let series = buckets.into_iter().map(|one| one.into_series(kind, window));
         Ok(Answer {
-            series: series.filter(|one| !one.points.is_empty()).collect(),
+            series: found.in_periods(self.remote.shown(), width, kind, window)?,
             window,
             warnings: found.warnings,
             tries: cx.attempt,

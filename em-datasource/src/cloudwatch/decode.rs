@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind};
-use em_core::port::{Labels, Point};
+use em_core::observe::Window;
+use em_core::plan::MetricKind;
+use em_core::port::{Labels, Point, Series};
 use serde::Deserialize;
 
 use super::judge::malformed;
@@ -81,7 +83,7 @@ impl Found {
     }
 
     /// Every series as what its periods hold, once there is no page more.
-    pub(super) fn buckets(&mut self, server: &str, width: Duration) -> Result<Vec<Buckets>, Fault> {
+    fn buckets(&mut self, server: &str, width: Duration) -> Result<Vec<Buckets>, Fault> {
         let series = std::mem::take(&mut self.series).into_iter();
         series
             .map(|(label, (points, is_complete))| {
@@ -97,6 +99,19 @@ impl Found {
                 })
             })
             .collect()
+    }
+
+    /// What a metric of this kind sees of the periods of a window.
+    pub(super) fn in_periods(
+        &mut self,
+        server: &str,
+        width: Duration,
+        kind: MetricKind,
+        window: Window,
+    ) -> Result<Vec<Series>, Fault> {
+        let buckets = self.buckets(server, width)?.into_iter();
+        let series = buckets.map(|one| one.into_series(kind, window));
+        Ok(series.filter(|one| !one.points.is_empty()).collect())
     }
 
     fn warn(&mut self, messages: Option<Vec<Message>>) {

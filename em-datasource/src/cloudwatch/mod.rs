@@ -15,6 +15,7 @@ mod decode;
 mod judge;
 mod period;
 mod query;
+pub(crate) mod recorded;
 
 use std::sync::Arc;
 use std::time::Duration;

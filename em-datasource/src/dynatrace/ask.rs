@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
+use em_core::plan::MetricKind;
 use em_core::port::{Answer, Asked, Labels, OpContext, Point, Series};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -19,7 +21,7 @@ const MOST_PAGES: u32 = 20;
 
 /// All pages of an answer.
 #[derive(Debug, Default)]
-struct Found {
+pub(super) struct Found {
     series: Vec<Read>,
     seen: BTreeSet<Labels>,
     resolution: Option<String>,
@@ -45,18 +47,16 @@ impl DynatraceDatasource {
         let step = resolution::asked(window, self.every);
         let resolution = resolution::spelled(step);
         let found = self.found(cx, &asked.text, window, &resolution).await?;
-        let width = decode::width(found.resolution.as_deref(), &found.series, step);
-        let mut warnings = found.warnings;
+        let width = found.width(step);
+        let mut warnings = found.warnings.clone();
         warnings.extend(about_width(width, step));
-        let series = found.series.into_iter();
-        let series = series.map(|one| one.into_buckets(width).into_series(asked.kind, window));
         Ok(Answer {
-            series: series.filter(|one| !one.points.is_empty()).collect(),
+            status: found.status,
+            series: found.in_slots(width, asked.kind, window),
             window,
             warnings,
             tries: cx.attempt,
             step: Some(width),
-            status: found.status,
         })
     }
 
@@ -73,29 +73,13 @@ impl DynatraceDatasource {
             return Err(Fault::new(FaultKind::Invalid, message));
         };
         let found = self.found(cx, selector, whole, "Inf").await?;
-        let (mut series, server) = (Vec::new(), self.remote.shown());
-        for one in found.series {
-            let mut values = one.values.into_iter().flatten();
-            let value = values.next();
-            if values.next().is_some() {
-                return Err(malformed(server, "several values, and one was asked for"));
-            }
-            let point = value.map(|value| Point {
-                at: whole.end,
-                value,
-            });
-            series.extend(point.map(|point| Series {
-                labels: one.labels,
-                points: vec![point],
-            }));
-        }
         Ok(Answer {
-            series,
             window: whole,
-            warnings: found.warnings,
+            warnings: found.warnings.clone(),
             tries: cx.attempt,
             step: None,
             status: found.status,
+            series: found.into_one(self.remote.shown(), whole.end)?,
         })
     }
 
@@ -163,8 +147,37 @@ impl DynatraceDatasource {
 }
 
 impl Found {
+    /// How long its slots are, where so long ones were asked for.
+    pub(super) fn width(&self, asked: Duration) -> Duration {
+        decode::width(self.resolution.as_deref(), &self.series, asked)
+    }
+
+    /// What a metric of this kind sees of the slots of a window.
+    pub(super) fn in_slots(self, width: Duration, kind: MetricKind, window: Window) -> Vec<Series> {
+        let series = self.series.into_iter();
+        let series = series.map(|one| one.into_buckets(width).into_series(kind, window));
+        series.filter(|one| !one.points.is_empty()).collect()
+    }
+
+    /// The one number of each series, at this instant.
+    pub(super) fn into_one(self, server: &str, at: Timestamp) -> Result<Vec<Series>, Fault> {
+        let mut series = Vec::new();
+        for one in self.series {
+            let mut values = one.values.into_iter().flatten();
+            let value = values.next();
+            if values.next().is_some() {
+                return Err(malformed(server, "several values, and one was asked for"));
+            }
+            series.extend(value.map(|value| Series {
+                labels: one.labels,
+                points: vec![Point { at, value }],
+            }));
+        }
+        Ok(series)
+    }
+
     /// Adds a page; how the answer goes on.
-    fn add(&mut self, page: Page, server: &str) -> Result<Option<String>, Fault> {
+    pub(super) fn add(&mut self, page: Page, server: &str) -> Result<Option<String>, Fault> {
         let next = page.next().map(str::to_owned);
         for warning in page.warnings() {
             if !self.warnings.contains(&warning) {

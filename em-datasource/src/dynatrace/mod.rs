@@ -13,6 +13,7 @@
 mod ask;
 mod decode;
 mod judge;
+pub(crate) mod recorded;
 mod resolution;
 
 use std::sync::Arc;

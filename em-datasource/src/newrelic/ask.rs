@@ -1,19 +1,14 @@
 //! Questions in `GraphQL`, whose variables hold whatever a query says.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use em_core::fault::{Fault, FaultKind};
 use em_core::observe::Window;
 use em_core::plan::MetricKind;
-use em_core::port::{Answer, Labels, OpContext, Point, Series};
+use em_core::port::{Answer, OpContext};
 use serde::{Deserialize, Serialize};
 
 use super::decode::{self, Data, Row};
-use super::judge::malformed;
 use super::statement::{self, Statement};
 use super::{NewRelicDatasource, judge};
-use crate::bucketed::Buckets;
 use crate::remote::{Content, Question, Reply};
 
 const QUERY: &str = "query($id: Int!, $nrql: Nrql!, $timeout: Seconds!) { actor { account(id: $id) { nrql(query: $nrql, timeout: $timeout) { results metadata { facets messages } } } } }";
@@ -67,10 +62,8 @@ impl NewRelicDatasource {
     ) -> Result<Answer, Fault> {
         let step = statement::bucket(window, self.every);
         let heard = self.hear(cx, &statement.in_buckets(window, step)).await?;
-        let groups = self.grouped(&heard.rows)?;
-        // The last one may be cut off at the end of the window.
-        let widths = groups.values().flatten();
-        let width = widths.map(|(_, width)| *width).max().unwrap_or(step);
+        let groups = decode::grouped(self.remote.shown(), &heard.rows)?;
+        let width = decode::width(&groups, step);
         let mut warnings = heard.warnings;
         warnings.extend(about_groups(statement, groups.len()));
         if width != step {
@@ -78,18 +71,8 @@ impl NewRelicDatasource {
                 format!("one value per {width:?} was answered, not one per {step:?} as asked");
             warnings.push(told);
         }
-        let series = groups.into_iter().map(|(labels, points)| {
-            let whole = points.into_iter().filter(|(_, length)| *length == width);
-            let points = whole.map(|(point, _)| point).collect();
-            let buckets = Buckets {
-                labels,
-                points,
-                width,
-            };
-            buckets.into_series(kind, window)
-        });
         Ok(Answer {
-            series: series.filter(|one| !one.points.is_empty()).collect(),
+            series: decode::in_buckets(groups, width, kind, window),
             window,
             warnings,
             tries: cx.attempt,
@@ -106,22 +89,11 @@ impl NewRelicDatasource {
         window: Window,
     ) -> Result<Answer, Fault> {
         let heard = self.hear(cx, &statement.over(window)).await?;
-        let mut groups: BTreeMap<Labels, Option<f64>> = BTreeMap::new();
-        for row in heard.rows {
-            if groups.insert(row.labels, row.value).is_some() {
-                let message = "the query answers several rows of one group, and a metric is one number (use a function such as average(NAME))";
-                return Err(Fault::new(FaultKind::Invalid, message));
-            }
-        }
+        let numbers = decode::numbers(heard.rows)?;
         let mut warnings = heard.warnings;
-        warnings.extend(about_groups(statement, groups.len()));
-        let series = groups.into_iter().filter_map(|(labels, value)| {
-            let (at, value) = (window.end, value?);
-            let points = vec![Point { at, value }];
-            Some(Series { labels, points })
-        });
+        warnings.extend(about_groups(statement, numbers.len()));
         Ok(Answer {
-            series: series.collect(),
+            series: decode::at(window.end, numbers),
             window,
             warnings,
             tries: cx.attempt,
@@ -147,26 +119,6 @@ impl NewRelicDatasource {
             }
         })
         .await
-    }
-
-    /// Points of each group, and how long the bucket of each is. A bucket without data is no point.
-    fn grouped(&self, rows: &[Row]) -> Result<BTreeMap<Labels, Vec<(Point, Duration)>>, Fault> {
-        let server = self.remote.shown();
-        let mut groups: BTreeMap<Labels, Vec<(Point, Duration)>> = BTreeMap::new();
-        for row in rows {
-            let Some((at, end)) = row.bucket else {
-                return Err(malformed(server, "a bucket without times"));
-            };
-            let Ok(length) = Duration::try_from(end.duration_since(at)) else {
-                return Err(malformed(server, "a bucket that ends before it begins"));
-            };
-            let points = groups.entry(row.labels.clone()).or_default();
-            if points.iter().any(|(point, _)| point.at == at) {
-                return Err(malformed(server, "two values of one bucket"));
-            }
-            points.extend(row.value.map(|value| (Point { at, value }, length)));
-        }
-        Ok(groups)
     }
 
     async fn hear(&self, cx: &OpContext, nrql: &str) -> Result<Heard, Fault> {

@@ -1,12 +1,18 @@
 //! Rows of an answer: times of a bucket, groups, and one number.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use em_core::fault::{Fault, FaultKind};
-use em_core::port::Labels;
+use em_core::observe::Window;
+use em_core::plan::MetricKind;
+use em_core::port::{Labels, Point, Series};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::judge::malformed;
+use crate::bucketed::Buckets;
 use crate::instant::instant;
 
 const BEGIN: &str = "beginTimeSeconds";
@@ -173,6 +179,75 @@ fn groups(server: &str, facet: &Value, names: &[String]) -> Result<Labels, Fault
             Err(malformed(server, &what))
         }
     }
+}
+
+/// Points of each group, and how long the bucket of each is.
+pub(super) type Groups = BTreeMap<Labels, Vec<(Point, Duration)>>;
+
+/// The points of each group. A bucket without data is no point.
+pub(super) fn grouped(server: &str, rows: &[Row]) -> Result<Groups, Fault> {
+    let mut groups = Groups::new();
+    for row in rows {
+        let Some((at, end)) = row.bucket else {
+            return Err(malformed(server, "a bucket without times"));
+        };
+        let Ok(length) = Duration::try_from(end.duration_since(at)) else {
+            return Err(malformed(server, "a bucket that ends before it begins"));
+        };
+        let points = groups.entry(row.labels.clone()).or_default();
+        if points.iter().any(|(point, _)| point.at == at) {
+            return Err(malformed(server, "two values of one bucket"));
+        }
+        points.extend(row.value.map(|value| (Point { at, value }, length)));
+    }
+    Ok(groups)
+}
+
+/// How long buckets are; the last one may be cut off at the end of the window.
+pub(super) fn width(groups: &Groups, asked: Duration) -> Duration {
+    let widths = groups.values().flatten().map(|(_, width)| *width);
+    widths.max().unwrap_or(asked)
+}
+
+/// What a metric of this kind sees of the buckets of a window.
+pub(super) fn in_buckets(
+    groups: Groups,
+    width: Duration,
+    kind: MetricKind,
+    window: Window,
+) -> Vec<Series> {
+    let series = groups.into_iter().map(|(labels, points)| {
+        let whole = points.into_iter().filter(|(_, length)| *length == width);
+        let points = whole.map(|(point, _)| point).collect();
+        let buckets = Buckets {
+            labels,
+            points,
+            width,
+        };
+        buckets.into_series(kind, window)
+    });
+    series.filter(|one| !one.points.is_empty()).collect()
+}
+
+/// The one number of each group, where it has one.
+pub(super) fn numbers(rows: Vec<Row>) -> Result<BTreeMap<Labels, Option<f64>>, Fault> {
+    let mut groups = BTreeMap::new();
+    for row in rows {
+        if groups.insert(row.labels, row.value).is_some() {
+            let message = "the query answers several rows of one group, and a metric is one number (use a function such as average(NAME))";
+            return Err(Fault::new(FaultKind::Invalid, message));
+        }
+    }
+    Ok(groups)
+}
+
+/// Numbers as series of one point each, at this instant.
+pub(super) fn at(at: Timestamp, numbers: BTreeMap<Labels, Option<f64>>) -> Vec<Series> {
+    let series = numbers.into_iter().filter_map(|(labels, value)| {
+        let points = vec![Point { at, value: value? }];
+        Some(Series { labels, points })
+    });
+    series.collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 mod ask;
 mod decode;
 mod judge;
+pub(crate) mod recorded;
 mod statement;
 
 use std::sync::Arc;

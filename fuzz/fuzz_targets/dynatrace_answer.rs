@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../answers.rs"]
+mod answers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| answers::dynatrace(bytes));
