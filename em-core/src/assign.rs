@@ -6,7 +6,7 @@ use std::fmt;
 use crate::configuration::Configuration;
 use crate::expression::{EvaluationError, Meaning, Name, closest};
 use crate::id::TunableName;
-use crate::plan::{Condition, Domain, Plan, ResourceKind, TargetSpec, Tunable};
+use crate::plan::{Condition, Domain, Plan, ResourceKind, Tunable};
 use crate::value::{Quantity, QuantityFormat, Value};
 
 /// Why a configuration does not give every tunable a value.
@@ -93,7 +93,7 @@ pub fn assign(
     configuration: &Configuration,
 ) -> Result<BTreeMap<TunableName, Value>, AssignError> {
     let mut values = BTreeMap::new();
-    if matches!(plan.target, TargetSpec::Observe) {
+    if plan.target.is_observed() {
         values.extend(configuration.iter().map(|(n, v)| (n.clone(), v.clone())));
     } else if let Some((name, _)) = configuration
         .iter()

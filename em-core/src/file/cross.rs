@@ -75,7 +75,12 @@ impl Surroundings<'_> {
         match self.target {
             Some(TargetSpec::Command(command)) => command.address.is_some(),
             Some(TargetSpec::Observe) => false,
-            Some(TargetSpec::Process(_) | TargetSpec::Simulated(_) | TargetSpec::Custom(_))
+            Some(
+                TargetSpec::Process(_)
+                | TargetSpec::Kubernetes(_)
+                | TargetSpec::Simulated(_)
+                | TargetSpec::Custom(_),
+            )
             | None => true,
         }
     }
@@ -84,7 +89,7 @@ impl Surroundings<'_> {
     fn has_facts(&self) -> bool {
         match self.target {
             Some(TargetSpec::Command(command)) => !command.facts.is_empty(),
-            Some(TargetSpec::Custom(_)) | None => true,
+            Some(TargetSpec::Custom(_) | TargetSpec::Kubernetes(_)) | None => true,
             Some(TargetSpec::Process(_) | TargetSpec::Observe | TargetSpec::Simulated(_)) => false,
         }
     }
@@ -289,7 +294,7 @@ fn check_use(tunable: &Tunable, reader: &Reader<'_>, scene: &Scene<'_>, around: 
                 .flat_map(super::super::expression::Expression::names);
             names.any(|needed| is_it(needed, name)) || !tunable.apply.is_empty()
         }
-        Some(TargetSpec::Process(_)) => !tunable.apply.is_empty(),
+        Some(TargetSpec::Process(_) | TargetSpec::Kubernetes(_)) => !tunable.apply.is_empty(),
         // They get every value: command as JSON, custom as they like.
         Some(TargetSpec::Command(_) | TargetSpec::Custom(_) | TargetSpec::Observe) | None => true,
     };
@@ -319,6 +324,8 @@ fn check_apply(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>
         let template = match apply {
             Apply::Arg { text, .. } => Some(text),
             Apply::Env { piece, .. } => piece.as_ref(),
+            Apply::Image { reference } => Some(reference),
+            Apply::Replicas | Apply::Patch { .. } => None,
             Apply::Resource { .. } => {
                 if let Err(problem) =
                     assign::meaning_of(&Name::Tunable(tunable.name.to_string()), around.tunables)

@@ -27,7 +27,7 @@ pub(super) struct Space<'t> {
 
 impl Space<'_> {
     fn is_observed(&self) -> bool {
-        matches!(self.target, Some(TargetSpec::Observe))
+        self.target.is_some_and(TargetSpec::is_observed)
     }
 
     fn searched(&self) -> impl Iterator<Item = &Tunable> {
@@ -71,9 +71,10 @@ fn usual(space: &Space<'_>) -> Option<&'static str> {
     let all = |space: &Space<'_>| space.searched().all(|tunable| tunable.default.is_some());
     match space.target? {
         TargetSpec::Process(_) | TargetSpec::Simulated(_) => Some("defaults"),
+        observed if observed.is_observed() => Some("none"),
         TargetSpec::Observe => Some("none"),
         TargetSpec::Custom(_) if all(space) => Some("defaults"),
-        TargetSpec::Custom(_) | TargetSpec::Command(_) => Some("live"),
+        TargetSpec::Custom(_) | TargetSpec::Command(_) | TargetSpec::Kubernetes(_) => Some("live"),
     }
 }
 

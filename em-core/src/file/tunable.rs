@@ -313,7 +313,10 @@ fn resource(keys: &Keys<'_>, value: &Reader<'_>) -> Option<Apply> {
         }
     }
     let resource = value.one_of(&[("cpu", ResourceKind::Cpu), ("memory", ResourceKind::Memory)])?;
-    Some(Apply::Resource { resource })
+    Some(Apply::Resource {
+        resource,
+        of: crate::plan::ResourceSide::Both,
+    })
 }
 
 fn regex_of(reader: &Reader<'_>) -> Option<String> {

@@ -213,8 +213,12 @@ impl Tunable {
     /// The resource that it is applied to, if it is.
     pub fn resource(&self) -> Option<ResourceKind> {
         self.apply.iter().find_map(|apply| match apply {
-            Apply::Resource { resource } => Some(*resource),
-            Apply::Env { .. } | Apply::Arg { .. } => None,
+            Apply::Resource { resource, .. } => Some(*resource),
+            Apply::Env { .. }
+            | Apply::Arg { .. }
+            | Apply::Replicas
+            | Apply::Image { .. }
+            | Apply::Patch { .. } => None,
         })
     }
 

@@ -5,6 +5,7 @@
 mod datasource;
 mod domain;
 mod known_metric;
+mod kubernetes;
 mod load;
 mod measurement;
 mod metric;
@@ -28,6 +29,10 @@ pub use datasource::{
     Tls,
 };
 pub use known_metric::KnownMetric;
+pub use kubernetes::{
+    Autoscaler, CloneSpec, ClusterPolicy, IN_CLUSTER, KubernetesSpec, ObjectRef, Placement,
+    PodHooks, Prices, ReadyWhen, ServiceRef, is_dns_name,
+};
 pub use load::{
     Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, OutputPattern, OutputRules, Phase,
     RateSpec, RequestLog, RunMode,
@@ -42,7 +47,8 @@ pub use target::{
     SimulatedFailure, SimulatedSpec, StopSpec, TargetSpec, Workdir,
 };
 pub use tunable::{
-    Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Scale, Special, Tunable,
+    Apply, ChangeCost, Condition, Domain, PatchKind, Prior, ResourceKind, ResourceSide, Scale,
+    Special, Tunable,
 };
 pub use vendor::{
     CloudWatchSpec, DatadogApi, DatadogSpec, DynatraceSpec, GraphiteSpec, InfluxDbSpec,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::{ClusterPolicy, KubernetesSpec};
 use super::secret::Text;
 use crate::expression::Expression;
 use crate::id::MetricName;
@@ -21,6 +22,8 @@ pub enum TargetSpec {
     Process(Box<ProcessSpec>),
     /// Any system: commands that take and print JSON.
     Command(CommandSpec),
+    /// A workload of a cluster.
+    Kubernetes(Box<KubernetesSpec>),
     /// Nothing is deployed.
     Observe,
     /// A formula instead of a system: rehearses a file in seconds.
@@ -35,6 +38,7 @@ impl TargetSpec {
         match self {
             Self::Process(_) => "process",
             Self::Command(_) => "command",
+            Self::Kubernetes(_) => "kubernetes",
             Self::Observe => "observe",
             Self::Simulated(_) => "simulated",
             Self::Custom(custom) => &custom.name,
@@ -45,10 +49,26 @@ impl TargetSpec {
     pub fn slots(&self) -> u32 {
         match self {
             Self::Process(process) => process.slots,
+            Self::Kubernetes(kubernetes) => kubernetes.slots,
             Self::Simulated(simulated) => simulated.slots,
             Self::Custom(custom) => custom.slots,
             Self::Command(_) | Self::Observe => 1,
         }
+    }
+
+    /// Whether nothing is deployed: what runs already is measured.
+    pub fn is_observed(&self) -> bool {
+        match self {
+            Self::Observe => true,
+            Self::Kubernetes(kubernetes) => kubernetes.policy == ClusterPolicy::Observe,
+            Self::Process(_) | Self::Command(_) | Self::Simulated(_) | Self::Custom(_) => false,
+        }
+    }
+
+    /// Whether every iteration is a deployment of its own.
+    pub fn deploys_afresh(&self) -> bool {
+        let is_resized = |spec: &KubernetesSpec| spec.policy == ClusterPolicy::Resize;
+        !self.is_observed() && !matches!(self, Self::Kubernetes(spec) if is_resized(spec))
     }
 }
 

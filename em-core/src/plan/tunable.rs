@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::ObjectRef;
 use crate::expression::Expression;
 use crate::id::TunableName;
 use crate::template::Template;
@@ -154,11 +155,56 @@ pub enum Apply {
         /// Regular expression of arguments that it replaces.
         replaces: Option<String>,
     },
-    /// As a limit of the deployment.
+    /// As an amount of a resource that the deployment may use.
     Resource {
         /// Which.
         resource: ResourceKind,
+        /// Its limit, what is set aside for it, or both.
+        #[serde(default)]
+        of: ResourceSide,
     },
+    /// As the number of replicas.
+    Replicas,
+    /// As the image of the container.
+    Image {
+        /// Template of the whole reference: `registry/app:{{value}}`.
+        reference: Template,
+    },
+    /// By a patch of an object of the cluster. Every string of the patch is a template; one that is a
+    /// single placeholder becomes the value itself, with its type.
+    Patch {
+        /// How the patch is merged.
+        kind: PatchKind,
+        /// The object. None: the workload.
+        object: Option<ObjectRef>,
+        /// The patch.
+        body: serde_json::Value,
+    },
+}
+
+/// Which amount of a resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceSide {
+    /// Limit and request.
+    #[default]
+    Both,
+    /// What is set aside for it.
+    Request,
+    /// What it may use at most.
+    Limit,
+}
+
+/// How a patch is merged into an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatchKind {
+    /// RFC 7396: lists are replaced.
+    Merge,
+    /// As Kubernetes merges: lists of containers, variables and ports by their keys.
+    Strategic,
+    /// RFC 6902: a list of operations.
+    Json,
 }
 
 /// A resource with a limit.

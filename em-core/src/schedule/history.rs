@@ -13,7 +13,7 @@ use crate::journal::Purpose;
 use crate::observe::{
     Block, Comparison, ConstraintHistory, History, Quantity, Replication, Statistic,
 };
-use crate::plan::{Compare, Constraint, Design, Direction, Redeploy, TargetSpec};
+use crate::plan::{Compare, Constraint, Design, Direction, Redeploy};
 use crate::value::Value;
 
 /// Complete blocks of a purpose in which one of these trials has a place: an amended experiment has
@@ -76,8 +76,8 @@ fn history(
 ) -> History {
     let plan = experiment.plan();
     let values = Assigned::of(experiment, competing);
-    let deployed_afresh = plan.measurement.redeploy == Redeploy::Always
-        && !matches!(plan.target, TargetSpec::Observe);
+    let deployed_afresh =
+        plan.measurement.redeploy == Redeploy::Always && plan.target.deploys_afresh();
     History {
         comparisons: comparisons(experiment, competing, blocks, &values),
         constraints: constraints(experiment, competing, blocks, &values),

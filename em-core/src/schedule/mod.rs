@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::experiment::{Experiment, Phase};
 use crate::id::{IterationNo, SlotId, TrialId};
 use crate::journal::{ExperimentEvent, Origin, Stopped};
-use crate::plan::{Baseline, TargetSpec};
+use crate::plan::Baseline;
 use crate::port::{Analyst, Severity};
 
 pub use conclude::{Standing, final_history, standings};
@@ -202,7 +202,7 @@ fn first_trials(experiment: &Experiment) -> Option<Vec<Step>> {
         );
     }
     if plan.trials.is_empty() && plan.search.is_none() {
-        let is_observed = matches!(plan.target, TargetSpec::Observe) || !plan.has_baseline();
+        let is_observed = plan.target.is_observed() || !plan.has_baseline();
         if is_observed {
             add(TrialId(1), "observed".to_owned(), None, Origin::Observed);
         }

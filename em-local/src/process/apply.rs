@@ -128,7 +128,9 @@ impl Applied {
                     regex(name, replaces.as_deref())?.as_ref(),
                 );
             }
-            Apply::Resource { resource } => set_limit(&mut self.limits, *resource, name, value)?,
+            Apply::Resource { resource, .. } => {
+                set_limit(&mut self.limits, *resource, name, value)?
+            }
             _ => {
                 return Err(ApplyError::Unsupported {
                     tunable: name.clone(),

@@ -199,7 +199,7 @@ fn applied(apply: &Apply) -> String {
             Some(piece) => format!("env {name}: {}", piece.text()),
         },
         Apply::Arg { text, .. } => format!("argument {}", text.text()),
-        Apply::Resource { resource } => match resource {
+        Apply::Resource { resource, .. } => match resource {
             ResourceKind::Cpu => "CPU limit".to_owned(),
             ResourceKind::Memory => "memory limit".to_owned(),
         },

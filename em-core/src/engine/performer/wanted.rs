@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::expression::Name;
 use crate::id::MetricName;
 use crate::observe::{Observed, Replication, Statistic};
-use crate::plan::{LoadSpec, MetricKind, Plan, Redeploy, TargetSpec};
+use crate::plan::{LoadSpec, MetricKind, Plan, Redeploy};
 use crate::port::LoadDriver;
 use crate::value::Unit;
 
@@ -49,8 +49,7 @@ impl Wanted {
             .into_iter()
             .map(|(name, unit)| (of_load(&name), unit))
             .collect();
-        let fresh =
-            measurement.redeploy == Redeploy::Always && !matches!(plan.target, TargetSpec::Observe);
+        let fresh = measurement.redeploy == Redeploy::Always && plan.target.deploys_afresh();
         Self {
             load: Arc::new(plan.load.clone()),
             batch: batch(measurement.cycle_duration),

@@ -92,7 +92,7 @@ fn surveyed(plan: &Plan, survey: &Survey) -> String {
     if worst.max() == Some(Severity::Error) {
         return "failed: see below".to_owned();
     }
-    if matches!(plan.target, TargetSpec::Observe) {
+    if plan.target.is_observed() {
         return "is watched as it is".to_owned();
     }
     let slots: Vec<&str> = survey

@@ -1,0 +1,14 @@
+//! Kubernetes adapters of the Experiment Manager.
+//!
+//! | port | kind in the file | here |
+//! |---|---|---|
+//! | `Target` | `kubernetes` | `target` |
+//!
+//! What judges is pure: it takes objects as the cluster shows them and answers verdicts, facts and incidents. What talks
+//! to a cluster is a thin shell around it. Everything that is written carries a [`mark`], and everything that is
+//! written to an object that was there before is written under a hold, which knows how to put it back.
+
+pub mod cluster;
+pub mod fault;
+pub mod mark;
+pub mod place;
