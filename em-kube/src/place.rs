@@ -60,8 +60,8 @@ impl Place {
         Some(at)
     }
 
-    /// Puts a value here, or nothing. What leads here is made where it is not there; a map or list that was made or
-    /// emptied on the way and holds nothing in the end is taken away again.
+    /// Puts a value here, or nothing. What leads here is made where it is not there; a map or list that is emptied
+    /// by this is taken away, too.
     pub fn set(&self, object: &mut Json, value: Option<Json>) {
         set(object, &self.0, value);
     }
@@ -106,8 +106,9 @@ fn set_key(at: &mut Json, key: &str, rest: &[Step], value: Option<Json>) {
     }
     let removes = value.is_none();
     let inner = map.entry(key.to_owned()).or_insert(Json::Null);
+    let was_empty = is_empty(inner);
     set(inner, rest, value);
-    if removes && is_empty(inner) {
+    if removes && !was_empty && is_empty(inner) {
         map.shift_remove(key);
     }
 }
