@@ -8,6 +8,7 @@
 //! to a cluster is a thin shell around it. Everything that is written carries a [`mark`], and everything that is
 //! written to an object that was there before is written under a hold, which knows how to put it back.
 
+pub mod change;
 pub mod cluster;
 pub mod fault;
 pub mod mark;

@@ -60,8 +60,8 @@ impl Place {
         Some(at)
     }
 
-    /// Puts a value here, or nothing. What leads here is made where it is not there; a map or list that is emptied
-    /// by this is taken away, too.
+    /// Puts a value here, or nothing. What leads here is made where it is not there; a map, list or entry
+    /// that is emptied by this is taken away, too.
     pub fn set(&self, object: &mut Json, value: Option<Json>) {
         set(object, &self.0, value);
     }
@@ -128,8 +128,13 @@ fn set_named(at: &mut Json, name: &str, rest: &[Step], value: Option<Json>) {
         (Some(index), true, None) => drop(list.remove(index)),
         (None, _, None) => {}
         (Some(index), _, value) => {
+            let removes = value.is_none();
             if let Some(entry) = list.get_mut(index) {
+                let was_bare = is_bare(entry);
                 set(entry, rest, value);
+                if removes && !was_bare && is_bare(entry) {
+                    list.remove(index);
+                }
             }
         }
         (None, _, value) => {
@@ -138,6 +143,11 @@ fn set_named(at: &mut Json, name: &str, rest: &[Step], value: Option<Json>) {
             list.push(entry);
         }
     }
+}
+
+/// Whether an entry holds nothing but its name.
+fn is_bare(entry: &Json) -> bool {
+    entry.as_object().is_some_and(|map| map.len() == 1)
 }
 
 fn is_empty(value: &Json) -> bool {

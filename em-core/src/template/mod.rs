@@ -5,6 +5,7 @@
 
 mod escape;
 mod filter;
+mod onto;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use escape::Escape;
 pub use filter::Filter;
+pub use onto::{Pieces, replace_argument};
 
 use crate::expression::closest;
 use crate::value::Value;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use em_core::id::TunableName;
 use em_core::plan::{Apply, ResourceKind, Tunable};
-use em_core::template::Escape;
+use em_core::template::{Escape, Pieces, replace_argument};
 use em_core::value::Value;
-use regex::{NoExpand, Regex};
+use regex::Regex;
 
 use crate::cgroup::Limits;
 use crate::fill::{FillError, Values, fill};
@@ -149,48 +149,10 @@ fn regex(tunable: &TunableName, text: Option<&str>) -> Result<Option<Regex>, App
     text.map(Regex::new).transpose().map_err(failed)
 }
 
-/// Pieces of one environment variable, in file order.
-#[derive(Debug, Default)]
-struct Pieces {
-    pieces: Vec<String>,
-    replaced: Vec<Regex>,
-}
-
-impl Pieces {
-    fn add(&mut self, piece: String, replaced: Option<Regex>) {
-        self.pieces.push(piece);
-        self.replaced.extend(replaced);
-    }
-
-    /// Today's value less what the pieces replace, then the pieces, one space between.
-    fn onto(&self, today: &str) -> String {
-        let kept = self
-            .replaced
-            .iter()
-            .fold(today.to_owned(), |text, replaced| {
-                replaced.replace_all(&text, NoExpand("")).into_owned()
-            });
-        let pieces = self.pieces.iter().map(String::as_str);
-        kept.split_whitespace()
-            .chain(pieces)
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-}
-
 /// In place of what matches in any argument, else at the end.
 fn apply_argument(command: &mut Vec<String>, text: &str, replaced: Option<&Regex>) {
-    let mut found = false;
-    if let Some(regex) = replaced {
-        for argument in command
-            .iter_mut()
-            .skip(1)
-            .filter(|argument| regex.is_match(argument))
-        {
-            *argument = regex.replace_all(argument, NoExpand(text)).into_owned();
-            found = true;
-        }
-    }
+    let found =
+        replaced.is_some_and(|regex| replace_argument(command.iter_mut().skip(1), text, regex));
     if !found {
         command.push(text.to_owned());
     }
@@ -235,19 +197,6 @@ pub(super) fn bytes(value: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pieces_take_the_place_of_what_they_replace_and_keep_the_rest() {
-        let mut pieces = Pieces::default();
-        pieces.add("-Xmx512m".to_owned(), Some(Regex::new(r"-Xmx\S+").unwrap()));
-        pieces.add(
-            "-XX:+UseG1GC".to_owned(),
-            Some(Regex::new(r"-XX:[+-]Use\w+GC").unwrap()),
-        );
-        let today = "-Xmx1g  -Dx=$1 -XX:+UseParallelGC";
-        assert_eq!(pieces.onto(today), "-Dx=$1 -Xmx512m -XX:+UseG1GC");
-        assert_eq!(pieces.onto(""), "-Xmx512m -XX:+UseG1GC");
-    }
 
     #[test]
     fn an_argument_replaces_what_matches_or_is_appended() {
