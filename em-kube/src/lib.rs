@@ -9,7 +9,9 @@
 //! written to an object that was there before is written under a hold, which knows how to put it back.
 
 pub mod change;
+pub mod clone;
 pub mod cluster;
 pub mod fault;
+pub mod hold;
 pub mod mark;
 pub mod place;
