@@ -26,7 +26,8 @@ state=$1
 exec 3<"$state"
 for hidden in /run /var/lib /var/log; do mount -t tmpfs -o mode=755 em-cluster "$hidden"; done
 mkdir -p "$state"
-mount --bind /proc/self/fd/3 "$state"
+# The descriptor still leads to the folder; its name, which mount would look up, does not.
+mount --no-canonicalize --bind /proc/self/fd/3 "$state"
 exec 3<&-
 # The kubelet sets these for the whole machine. It gets copies to set.
 for sysctl in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
