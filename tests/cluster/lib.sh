@@ -88,6 +88,8 @@ start() {
             env HOME="$state" PATH="$binaries:$PATH" "$@"
     ) </dev/null >"$state/log/$part" 2>&1 &
     echo $! >"$state/pids/$part"
+    # Else the shell would report its end as that of a job.
+    disown
 }
 
 # The caller becomes a member. Not of `cpu`: on version 1 the parts would share the processors with

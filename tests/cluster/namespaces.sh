@@ -49,6 +49,7 @@ make_namespaces() {
         exec setsid unshare --mount --propagation private --net bash -c "$holder_script" holder "$state"
     ) </dev/null >"$state/log/holder" 2>&1 &
     echo $! >"$state/pids/holder"
+    disown
     until [[ -e $state/held ]]; do
         kill -0 "$(cat "$state/pids/holder")" 2>/dev/null || blame holder "no namespaces"
         ((SECONDS < deadline)) || blame holder "no namespaces in 10 s"
