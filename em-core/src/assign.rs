@@ -179,10 +179,11 @@ fn written(tunable: &Tunable, value: f64, meaning: Option<&Meaning>) -> Result<V
 
 /// Pods are counted: half of one would be rounded behind the user's back.
 fn replicas(value: f64) -> Result<Value, String> {
-    match number(value)? {
-        replicas @ Value::Integer(1..=2_147_483_647) => Ok(replicas),
-        _ => Err("is no number of replicas (a whole number from 1: floor(..) makes one)".into()),
+    let replicas = number(value)?;
+    if matches!(replicas, Value::Integer(1..=2_147_483_647)) {
+        return Ok(replicas);
     }
+    Err("is no number of replicas (a whole number from 1: floor(..) makes one)".into())
 }
 
 fn number(value: f64) -> Result<Value, String> {

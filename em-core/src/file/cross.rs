@@ -155,7 +155,9 @@ impl Surroundings<'_> {
                 reader.refuse(format!("kind {kind} has no ports"));
             }
             name if CLUSTER.contains(&name) && !self.is_tunable(name) => {
-                if placed.place != Place::Query {
+                if placed.place != Place::Query && self.is_cluster() {
+                    reader.refuse(format!("{{{{{name}}}}} has a value in queries only"));
+                } else if placed.place != Place::Query {
                     reader.refuse(format!("{{{{{name}}}}} is not supported yet"));
                 } else if !self.has_facts() {
                     reader.refuse_with(

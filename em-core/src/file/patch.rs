@@ -28,7 +28,7 @@ const OPERATIONS: [(&str, Option<&str>); 6] = [
 
 /// Reads `patch` of an `apply`, with its `type` and its `object`.
 pub(super) fn read<'a>(keys: &Keys<'a>, body: &Reader<'a>, scene: &Scene<'a>) -> Option<Apply> {
-    let object = optional(keys, "object", |reader| reader.parsed::<ObjectRef>());
+    let object = optional(keys, "object", Reader::parsed::<ObjectRef>);
     let kind = kind(keys, body)?;
     let json = plain(body);
     if kind == PatchKind::Json {
