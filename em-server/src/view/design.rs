@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use em_core::plan::{
-    Baseline, Design, LoadSpec, Plan, Redeploy, Search, SearchMethod, Suggester, TargetSpec,
-};
+use em_core::plan::{Baseline, Design, LoadSpec, Plan, Redeploy, Search, SearchMethod, Suggester};
 use em_core::value::duration::spell;
 use jiff::Timestamp;
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use em_core::plan::{
     Apply, Baseline, CloudWatchSpec, Compare, DatadogSpec, DatasourceKind, Direction, Domain,
     DynatraceSpec, Fold, GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind,
-    NewRelicSpec, PatchKind, Plan, RateSpec, ResourceKind, ResourceSide, Scale, TargetSpec,
-    Tunable,
+    NewRelicSpec, ObjectRef, PatchKind, Plan, RateSpec, ResourceKind, ResourceSide, Scale,
+    TargetSpec, Tunable,
 };
 use em_core::template::Template;
 use em_core::value::Unit;
@@ -216,33 +216,46 @@ fn applied(apply: &Apply, target: &TargetSpec) -> String {
         },
         Apply::Arg { text, .. } => format!("argument {}", text.text()),
         Apply::Resource { resource, of } => {
-            let resource = match resource {
-                ResourceKind::Cpu => "CPU",
-                ResourceKind::Memory => "memory",
-            };
             // A process has limits only.
-            let side = match of {
-                ResourceSide::Both if matches!(target, TargetSpec::Process(_)) => "limit",
-                ResourceSide::Both => "request and limit",
-                ResourceSide::Request => "request",
-                ResourceSide::Limit => "limit",
+            let of = match target {
+                TargetSpec::Process(_) => ResourceSide::Limit,
+                _ => *of,
             };
-            format!("{resource} {side}")
+            named_resource(*resource, of)
         }
         Apply::Replicas => "replicas".to_owned(),
         Apply::Image { reference } => format!("image {}", reference.text()),
-        Apply::Patch { kind, object, .. } => {
-            let kind = match kind {
-                PatchKind::Merge => "merge",
-                PatchKind::Strategic => "strategic",
-                PatchKind::Json => "json",
-            };
-            let object = object.as_ref();
-            let object = object.map_or_else(|| "the workload".to_owned(), ToString::to_string);
-            format!("{kind} patch of {object}")
-        }
+        Apply::Patch { kind, object, .. } => match (object, target) {
+            (Some(object), _) => named_patch(*kind, object),
+            (None, TargetSpec::Kubernetes(spec)) => named_patch(*kind, &spec.workload),
+            (None, _) => "patch".to_owned(),
+        },
         _ => "by the target".to_owned(),
     }
+}
+
+/// The amount of a resource that is set.
+pub(super) fn named_resource(resource: ResourceKind, of: ResourceSide) -> String {
+    let resource = match resource {
+        ResourceKind::Cpu => "CPU",
+        ResourceKind::Memory => "memory",
+    };
+    let side = match of {
+        ResourceSide::Both => "request and limit",
+        ResourceSide::Request => "request",
+        ResourceSide::Limit => "limit",
+    };
+    format!("{resource} {side}")
+}
+
+/// A patch, by how it is merged and into what.
+pub(super) fn named_patch(kind: PatchKind, object: &ObjectRef) -> String {
+    let kind = match kind {
+        PatchKind::Merge => "merge",
+        PatchKind::Strategic => "strategic",
+        PatchKind::Json => "JSON",
+    };
+    format!("{kind} patch of {object}")
 }
 
 fn metrics(plan: &Plan) -> Section {
