@@ -217,9 +217,10 @@ fn applied(apply: &Apply, target: &TargetSpec) -> String {
         Apply::Arg { text, .. } => format!("argument {}", text.text()),
         Apply::Resource { resource, of } => {
             // A process has limits only.
-            let of = match target {
-                TargetSpec::Process(_) => ResourceSide::Limit,
-                _ => *of,
+            let of = if matches!(target, TargetSpec::Process(_)) {
+                ResourceSide::Limit
+            } else {
+                *of
             };
             named_resource(*resource, of)
         }
