@@ -10,5 +10,8 @@
 
 pub mod cluster;
 pub mod fault;
+pub mod incidents;
 pub mod mark;
 pub mod place;
+pub mod readiness;
+pub mod scene;
