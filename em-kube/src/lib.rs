@@ -13,5 +13,8 @@ pub mod clone;
 pub mod cluster;
 pub mod fault;
 pub mod hold;
+pub mod incidents;
 pub mod mark;
 pub mod place;
+pub mod readiness;
+pub mod scene;
