@@ -12,3 +12,5 @@ pub mod cluster;
 pub mod fault;
 pub mod mark;
 pub mod place;
+pub mod proof;
+pub mod usage;

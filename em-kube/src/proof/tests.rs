@@ -1,0 +1,1 @@
+//! What facts say of pods.
