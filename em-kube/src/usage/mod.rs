@@ -28,6 +28,8 @@ mod fetch;
 mod kubelet;
 mod object;
 mod pods;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
