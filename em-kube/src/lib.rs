@@ -18,3 +18,5 @@ pub mod mark;
 pub mod place;
 pub mod readiness;
 pub mod scene;
+pub mod proof;
+pub mod usage;
