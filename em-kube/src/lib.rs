@@ -19,5 +19,6 @@ pub mod place;
 pub mod proof;
 pub mod readiness;
 pub mod scene;
+pub mod target;
 pub mod usage;
 pub mod watch;
