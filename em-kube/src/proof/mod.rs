@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `env.NAME` | where the plan sets it | the variable, resolved as Kubernetes does |
 //! | `env.source` | no | whose environment was read: `process`, `container` (what the runtime gives to every process of it), or `declared: WHY` |
-//! | `env.from` | no | names of variables whose values come from Secrets, ConfigMaps or fields: not compared |
+//! | `env.from` | no | names of variables whose values come from Secrets, `ConfigMap`s or fields: not compared |
 //! | `arg.N`, `command.N` | where the plan sets arguments | the words as the pod declares them, from 0; those that the workload had before are compared but not shown |
 //! | `args.source` | no | `process` where the first process shows these words, too, else `declared: WHY` |
 //! | `limit.cpu`, `limit.memory` | where the plan sets it | as the cgroup has it, else as the kubelet says, else as declared; `none` is no limit |

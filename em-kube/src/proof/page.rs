@@ -160,8 +160,8 @@ mod tests {
         parts.collect::<String>().into_bytes()
     }
 
-    fn cores(text: &str) -> Option<CgroupLimit> {
-        Some(CgroupLimit::Of(text.parse().unwrap()))
+    fn of(text: &str) -> CgroupLimit {
+        CgroupLimit::Of(text.parse().unwrap())
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
         let own = "PATH=/bin\0";
         let new = ["150000 100000\n", "", "", "max\n", "", "0-1\n", "", own];
         let seen = parse(&page(&new)).unwrap();
-        assert_eq!(seen.cpu, cores("1500m"));
+        assert_eq!(seen.cpu, Some(of("1500m")));
         assert_eq!(seen.memory, Some(CgroupLimit::Unlimited));
         assert_eq!(seen.cpus.as_deref(), Some("0-1"));
         let old = [
@@ -183,8 +183,8 @@ mod tests {
             own,
         ];
         let seen = parse(&page(&old)).unwrap();
-        assert_eq!(seen.cpu, cores("250m"));
-        assert_eq!(seen.memory, cores("128Mi"));
+        assert_eq!(seen.cpu, Some(of("250m")));
+        assert_eq!(seen.memory, Some(of("128Mi")));
         assert_eq!(seen.cpus.as_deref(), Some("2,5"));
         let none = [
             "",

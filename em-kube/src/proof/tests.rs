@@ -1,7 +1,5 @@
 //! What facts say of pods.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};

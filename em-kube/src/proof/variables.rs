@@ -22,7 +22,7 @@ pub(super) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Str
         } else if let Some((name, after)) = reference {
             match lookup(name) {
                 Some(value) => expanded.push_str(&value),
-                None => expanded.push_str(&format!("$({name})")),
+                None => expanded.extend(["$(", name, ")"]),
             }
             rest = after;
         } else {
@@ -78,8 +78,8 @@ impl<'a> Declared<'a> {
         plain(entry)
     }
 
-    /// Names of all variables whose values come from elsewhere: Secrets, ConfigMaps, fields.
-    pub(super) fn from_elsewhere(&self) -> Vec<&'a str> {
+    /// Names of all variables whose values come from elsewhere: Secrets, `ConfigMap`s, fields.
+    pub(super) fn kept_elsewhere(&self) -> Vec<&'a str> {
         let elsewhere = self
             .entries
             .iter()
@@ -160,7 +160,7 @@ pub(super) fn facts(asked: &Asked, pods: &[PodSeen]) -> Vec<Fact> {
             | Touched::Other(_) => None,
         });
         facts.extend(variables.filter_map(|name| fact(asked, &declared, name, pods)));
-        let elsewhere = declared.from_elsewhere();
+        let elsewhere = declared.kept_elsewhere();
         if !elsewhere.is_empty() {
             facts.push(Fact {
                 name: "env.from".to_owned(),

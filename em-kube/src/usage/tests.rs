@@ -1,7 +1,5 @@
 //! Numbers of a recorded pod and its node, and of pods that say less.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use em_core::read::exposition::ExpositionFormat;
 use serde_json::json;
 
