@@ -17,6 +17,9 @@ use crate::place::Place;
 /// How long a Lease counts without being renewed.
 pub(super) const LASTS: Duration = Duration::from_secs(15);
 
+/// Between two looks whether it is gone.
+const GOING: Duration = Duration::from_millis(50);
+
 /// Characters that the name of an object may have where other names are made of it.
 const LONGEST_NAME: usize = 60;
 
@@ -132,15 +135,16 @@ impl Lease {
         Owner::in_marks(seen).is_some_and(|holder| holder == self.owner)
     }
 
-    /// Gives it up, with all that it owns. Not there, or somebody else's = nothing to do.
+    /// Gives it up and returns when it is gone, with all that it owns. Not there, or somebody else's = nothing to do.
     pub async fn give_up(&self) -> Result<(), KubeError> {
-        match self.seen().await? {
-            Some(seen) if self.is_ours(&seen) => {
+        while let Some(seen) = self.seen().await?.filter(|seen| self.is_ours(seen)) {
+            if seen.pointer("/metadata/deletionTimestamp").is_none() {
                 let uid = seen.pointer("/metadata/uid").and_then(Json::as_str);
-                self.leases.remove(&self.name, uid).await
+                self.leases.remove(&self.name, uid).await?;
             }
-            Some(_) | None => Ok(()),
+            tokio::time::sleep(GOING).await;
         }
+        Ok(())
     }
 
     async fn write(&self, seen: &Json, now: Timestamp) -> Result<(), KubeError> {

@@ -209,12 +209,3 @@ pub(super) async fn withdraw(
         tokio::time::sleep(GOING).await;
     }
 }
-
-/// Gives the slot's Lease up and waits until it is gone with all that it owned.
-pub(super) async fn release(lease: &Lease) -> Result<(), KubeError> {
-    lease.give_up().await?;
-    while lease.seen().await?.is_some_and(|seen| lease.is_ours(&seen)) {
-        tokio::time::sleep(GOING).await;
-    }
-    Ok(())
-}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use em_core::fault::FaultKind;
 use em_core::id::OpKey;
 use em_core::plan::{ClusterPolicy, LoadSpec};
-use em_core::port::{Address, DeployPlan, Fact, Incident, OpContext, Readiness};
+use em_core::port::{Address, DeployPlan, Fact, Incident, IncidentKind, OpContext, Readiness};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value as Json;
@@ -306,9 +306,7 @@ impl KubernetesTarget {
         });
         let at = self.clock.now();
         let mut found = incidents::incidents(&before, &scene, since, at);
-        if let Ok(renewal) = self.check_holds() {
-            found.extend(renewal);
-        }
+        found.extend(self.lost_hold());
         if self.is_copied() {
             let others = self.watches(cx).await?.pods();
             found.extend(incidents::neighbours(&before, &others, at));
@@ -317,15 +315,15 @@ impl KubernetesTarget {
     }
 
     /// A target that belongs to somebody else now is not measured any more.
-    fn check_holds(&self) -> Result<Option<Incident>, KubeError> {
+    fn lost_hold(&self) -> Option<Incident> {
         let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = holds.values().find_map(|renewal| renewal.check().err());
-        Ok(lost.map(|lost| Incident {
+        let lost = holds.values().find_map(|renewal| renewal.check().err())?;
+        Some(Incident {
             at: self.clock.now(),
-            kind: em_core::port::IncidentKind::Changed,
+            kind: IncidentKind::Changed,
             what: lost.to_string(),
             fatal: true,
-        }))
+        })
     }
 
     pub(super) async fn numbers(&self, cx: &OpContext) -> Result<BTreeMap<String, f64>, KubeError> {

@@ -163,8 +163,9 @@ impl KubernetesTarget {
     async fn restore_slot(&self, cx: &OpContext) -> Result<(), KubeError> {
         let cluster = self.cluster().await?;
         let owner = Owner::of(cx);
-        let lease = Lease::new(cluster, &copies::slot_lease(&owner), owner);
-        copies::release(&lease).await
+        Lease::new(cluster, &copies::slot_lease(&owner), owner)
+            .give_up()
+            .await
     }
 
     /// Checks that the target shows what the undo says, without writing to it.
