@@ -11,6 +11,7 @@ mod datasource;
 mod domain;
 mod experiment;
 mod identity;
+mod job;
 mod load;
 mod measurement;
 mod metric;
