@@ -60,9 +60,16 @@ impl Lab {
         JobDriver::new(Arc::new(SystemClock), load).in_cluster(self.cluster.clone())
     }
 
+    /// Whether nothing of a load is left: the cluster takes what it was told to remove in its own time.
     async fn is_empty(&self) -> bool {
-        let pods = self.cluster.objects("pod").list("").await.unwrap();
-        jobs_left(&self.cluster).await.unwrap().is_empty() && pods.is_empty()
+        for _ in 0..100 {
+            let pods = self.cluster.objects("pod").list("").await.unwrap();
+            if jobs_left(&self.cluster).await.unwrap().is_empty() && pods.is_empty() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
     }
 
     async fn close(self) {
@@ -216,7 +223,7 @@ async fn workers_are_read_together_and_secrets_reach_them() {
 async fn a_whole_run_outlives_its_manager() {
     let lab = Lab::new("em-jobs-outlives").await;
     let tool = load(
-        "for i in 1 2 3 4 5 6 7 8; do echo rps 5; sleep 1; done",
+        "i=0; while [ $i -lt 24 ]; do echo rps 5; sleep 0.3; i=$((i+1)); done",
         RunMode::Whole,
         1,
     );

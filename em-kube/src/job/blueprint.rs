@@ -127,7 +127,7 @@ impl Blueprint {
                 "duration_s" => fill::seconds(lasts),
                 _ => known(cx, plan, addresses.unwrap_or_default(), name),
             };
-            known.or_else(|| addresses.is_none().then(|| Value::Integer(1)))
+            known.or_else(|| addresses.is_none().then_some(Value::Integer(1)))
         };
         let words: Vec<_> = spec.command.iter().chain(&spec.args).cloned().collect();
         let invalid = |error: fill::FillError| {
@@ -292,12 +292,12 @@ fn known(cx: &OpContext, plan: &LoadPlan, addresses: &[Address], name: &str) -> 
         "port" => addresses.first().and_then(port_of),
         "trial" => Some(Value::Integer(numbers.0.into())),
         "iteration" => Some(Value::Integer(numbers.1.into())),
-        _ => match name.strip_prefix("ports.") {
-            Some(port) => named(port).and_then(port_of),
-            None => {
-                let name: TunableName = name.parse().ok()?;
-                plan.values.get(&name).cloned()
+        _ => {
+            if let Some(port) = name.strip_prefix("ports.") {
+                return named(port).and_then(port_of);
             }
-        },
+            let name: TunableName = name.parse().ok()?;
+            plan.values.get(&name).cloned()
+        }
     }
 }

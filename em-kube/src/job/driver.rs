@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::blueprint::{Blueprint, Names, Reading, spec_of};
-use super::run::{Runner, Shared};
+use super::progress::Shared;
+use super::run::Runner;
 use super::{READING, make, stop};
 use crate::cluster::Cluster;
 

@@ -15,10 +15,17 @@ pub(super) async fn job(cluster: &Cluster, blueprint: &Blueprint, run: u32) -> R
         cluster.objects("secret").create(secret).await?;
     }
     let jobs = cluster.objects("job");
-    jobs.create(&blueprint.job(run)?).await?;
-    if secret.is_some() {
-        let made = jobs.need(&blueprint.names.job(run)).await?;
-        own(cluster, blueprint, &made).await?;
+    let name = blueprint.names.job(run);
+    let is_new = jobs.create(&blueprint.job(run)?).await?;
+    if !is_new || secret.is_some() {
+        let made = jobs.need(&name).await?;
+        if made.pointer("/metadata/deletionTimestamp").is_some() {
+            let message = format!("job/{name} is still being removed");
+            return Err(Fault::new(FaultKind::Unavailable, message));
+        }
+        if secret.is_some() {
+            own(cluster, blueprint, &made).await?;
+        }
     }
     if let Some(before) = run.checked_sub(1) {
         jobs.remove(&blueprint.names.job(before), None).await?;

@@ -1,20 +1,19 @@
-//! One load: its runs, one after the other, and what they have shown so far.
+//! One load: its runs, one after the other.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use em_core::fault::{Fault, Retry, chain};
 use em_core::observe::Window;
 use em_core::plan::RunMode;
-use em_core::port::{Clock, LoadBatch, LoadStatus};
+use em_core::port::{Clock, LoadStatus};
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::Value as Json;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,62 +21,20 @@ use super::batches::Seen;
 use super::blueprint::{Blueprint, Names, Reading};
 use super::make;
 use super::pod::Verdict;
+use super::progress::Shared;
 use super::sight::Sight;
 use crate::cluster::Cluster;
 
 /// Time between two looks while nothing is heard.
 const TICK: Duration = Duration::from_secs(1);
-/// How long pods may be missing before the cluster is asked why.
-const PODS_COME_WITHIN: Duration = Duration::from_secs(3);
-/// How long pods may find no node: one may be on its way.
-const NODE_COMES_WITHIN: Duration = Duration::from_secs(30);
-/// How long it may take otherwise until all run; shorter than the engine waits, which knows no reason.
-const ALL_RUN_WITHIN: Duration = Duration::from_secs(270);
+/// How often a call that may succeed later is made.
+const TRIES: u32 = 30;
 /// How long the pods may be out of sight.
-const BLIND_FOR: Duration = Duration::from_secs(60);
+const BLIND_FOR: Duration = Duration::from_mins(1);
 /// How long the last lines of an ended run may take.
 const LINES_COME_WITHIN: Duration = Duration::from_secs(15);
 /// The same of a failed one.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
-
-/// What a load has shown so far.
-#[derive(Debug, Clone)]
-pub(super) struct Progress {
-    pub(super) status: LoadStatus,
-    pub(super) batches: Vec<LoadBatch>,
-    pub(super) problems: Vec<String>,
-}
-
-/// Shared between the driver and the task that watches the load.
-#[derive(Debug, Clone)]
-pub(super) struct Shared {
-    progress: Arc<Mutex<Progress>>,
-    /// Told of every change.
-    pub(super) changed: Arc<Notify>,
-}
-
-impl Shared {
-    pub(super) fn new(status: LoadStatus) -> Self {
-        let progress = Progress {
-            status,
-            batches: Vec::new(),
-            problems: Vec::new(),
-        };
-        Self {
-            progress: Arc::new(Mutex::new(progress)),
-            changed: Arc::default(),
-        }
-    }
-
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Progress) -> T) -> T {
-        look(&self.progress.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn change(&self, act: impl FnOnce(&mut Progress)) {
-        act(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_one();
-    }
-}
 
 /// What watches one load.
 #[derive(Debug)]
@@ -104,9 +61,15 @@ impl Runner {
     pub(super) async fn run(self) {
         let mut run = 0;
         let ended = loop {
-            match (self.one(run).await, self.reading.run) {
-                (Ok(true), RunMode::PerCycle) => {}
-                (Ok(_), _) => break LoadStatus::Finished,
+            // Nothing is written while a run is watched: it may be dropped anywhere.
+            let watched = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break LoadStatus::Finished,
+                watched = self.one(run) => watched,
+            };
+            match (watched, self.reading.run) {
+                (Ok(()), RunMode::PerCycle) => {}
+                (Ok(()), RunMode::Whole) => break LoadStatus::Finished,
                 (Err(why), _) => break LoadStatus::Failed { why },
             }
             match self.next(run + 1).await {
@@ -132,26 +95,26 @@ impl Runner {
             };
             match made {
                 Ok(()) => return Ok(true),
-                Err(fault) if is_lasting(&fault) || tries >= 30 => return Err(fault.chain()),
+                Err(fault) if is_lasting(&fault) || tries >= TRIES => return Err(fault.chain()),
                 Err(_) => tries += 1,
             }
             tokio::time::sleep(TICK).await;
         }
     }
 
-    /// Watches one run to its end; false when it was stopped.
-    async fn one(&self, run: u32) -> Result<bool, String> {
+    /// Watches one run to its end.
+    async fn one(&self, run: u32) -> Result<(), String> {
         let pods = self.cluster.objects("pod").api().clone();
         let config = watcher::Config::default().labels(&self.names.of_run(run));
         let mut watch = pin!(watcher(pods, config).default_backoff());
         let (workers, success) = (self.reading.workers, &self.reading.success);
-        let mut sight = Sight::new(self.pods(), workers, success);
+        let job = self.uid(run).await?;
+        let mut sight = Sight::new(self.pods(), job, workers, success);
         let mut span = Span::default();
         let (began, mut heard, mut asked) = (Instant::now(), Instant::now(), 0);
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ok(false),
                 event = watch.next() => match event {
                     Some(Ok(event)) => {
                         heard = Instant::now();
@@ -178,7 +141,7 @@ impl Runner {
                 Verdict::Ended => {
                     self.end(&mut span, &sight);
                     self.take_in(&mut sight, &span).await?;
-                    return Ok(true);
+                    return Ok(());
                 }
                 Verdict::Failed { pod, why } => {
                     return Err(self.failure(run, &mut sight, &pod, &why).await);
@@ -187,56 +150,25 @@ impl Runner {
         }
     }
 
+    /// UID of the Job of a run.
+    async fn uid(&self, run: u32) -> Result<String, String> {
+        let (jobs, name) = (self.cluster.objects("job"), self.names.job(run));
+        let mut tries = 0;
+        loop {
+            match jobs.need(&name).await.map_err(Fault::from) {
+                Ok(job) => {
+                    let uid = job.pointer("/metadata/uid").and_then(Json::as_str);
+                    return Ok(uid.unwrap_or_default().to_owned());
+                }
+                Err(fault) if is_lasting(&fault) || tries >= TRIES => return Err(fault.chain()),
+                Err(_) => tries += 1,
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
     fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.cluster.client(), self.cluster.namespace())
-    }
-
-    /// Whether it is still reasonable to wait for the pods.
-    async fn is_in_time(
-        &self,
-        run: u32,
-        waited: Duration,
-        sight: &Sight,
-        why: Option<String>,
-        asked: &mut u32,
-    ) -> Result<(), String> {
-        let wanted = usize::try_from(self.reading.workers).unwrap_or(usize::MAX);
-        let is_short = sight.count() < wanted;
-        // Asked seldom: events are many.
-        if is_short && waited > PODS_COME_WITHIN * (*asked * 3 + 1) {
-            *asked += 1;
-            if let Some(refusal) = self.refusal(run).await {
-                return Err(refusal);
-            }
-        }
-        let has_no_node = why
-            .as_ref()
-            .is_some_and(|why| why.contains("finds no node"));
-        let limit = if has_no_node {
-            NODE_COMES_WITHIN
-        } else {
-            ALL_RUN_WITHIN
-        };
-        if waited <= limit {
-            return Ok(());
-        }
-        let why = why.unwrap_or_else(|| "the cluster does not say why".to_owned());
-        let (count, seconds) = (sight.count(), waited.as_secs());
-        Err(format!(
-            "not all load pods ran within {seconds} s ({count} of {wanted} there): a pod {why}"
-        ))
-    }
-
-    /// Why the cluster makes no pods of a run, where it says so: a quota, an admission webhook.
-    async fn refusal(&self, run: u32) -> Option<String> {
-        let job = self.names.job(run);
-        let fields = format!("involvedObject.name={job},reason=FailedCreate");
-        let params = ListParams::default().fields(&fields);
-        let events = self.cluster.objects("event");
-        let found = events.api().list(&params).await.ok()?;
-        let event = found.items.last()?;
-        let message = event.data.get("message").and_then(Json::as_str)?;
-        Some(format!("the cluster makes no pods of job/{job}: {message}"))
     }
 
     /// All pods run.
@@ -318,13 +250,13 @@ impl Runner {
 
     async fn failure(&self, run: u32, sight: &mut Sight, pod: &str, why: &str) -> String {
         sight.heard(LAST_LINES_WITHIN).await;
-        let about = sight.obituary(pod);
+        let text = sight.obituary(pod, why);
         let of_job = match self.cluster.objects("job").get(&self.names.job(run)).await {
             Ok(Some(job)) => end_of_job(&job),
             Ok(None) | Err(_) => None,
         };
-        let of_job = of_job.map_or_else(String::new, |text| format!("; its Job: {text}"));
-        format!("load pod {pod}{about} {why}{of_job}")
+        let of_job = of_job.map_or_else(String::new, |said| format!("; its Job: {said}"));
+        format!("{text}{of_job}")
     }
 }
 

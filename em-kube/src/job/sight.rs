@@ -22,6 +22,8 @@ const SKEW: SignedDuration = SignedDuration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Sight {
     api: Api<Pod>,
+    /// UID of the Job: pods of an earlier one of its name may still be there.
+    job: String,
     workers: u32,
     success: Vec<i32>,
     pods: BTreeMap<String, Json>,
@@ -35,9 +37,10 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    pub(super) fn new(api: Api<Pod>, workers: u32, success: &[i32]) -> Self {
+    pub(super) fn new(api: Api<Pod>, job: String, workers: u32, success: &[i32]) -> Self {
         Self {
             api,
+            job,
             workers,
             success: success.to_vec(),
             pods: BTreeMap::new(),
@@ -51,7 +54,14 @@ impl Sight {
 
     /// Takes in what a watch says.
     pub(super) fn take(&mut self, event: Event<DynamicObject>) {
+        let job = self.job.clone();
+        let is_ours = |object: &DynamicObject| {
+            let mut owners = object.metadata.owner_references.iter().flatten();
+            owners.any(|owner| owner.uid == job)
+        };
         match event {
+            Event::InitApply(object) | Event::Apply(object) | Event::Delete(object)
+                if !is_ours(&object) => {}
             Event::Init => self.coming.clear(),
             Event::InitApply(object) => {
                 let pod = to_json(object);
@@ -185,14 +195,15 @@ impl Sight {
         (logs.map(Log::pieces).collect(), problems)
     }
 
-    /// A failed pod for a message: its node and the last that it printed.
-    pub(super) fn obituary(&self, pod: &str) -> String {
+    /// A failed pod for a message: its node, what became of it, and the last that it printed.
+    pub(super) fn obituary(&self, pod: &str, why: &str) -> String {
         let node = self
             .pods
             .get(pod)
             .and_then(|pod| pod.pointer("/spec/nodeName"));
         let node = node.and_then(Json::as_str);
-        let mut text = node.map_or_else(String::new, |node| format!(" on node {node}"));
+        let node = node.map_or_else(String::new, |node| format!(" on node {node}"));
+        let mut text = format!("load pod {pod}{node} {why}");
         let lines = self.logs.get(pod).map(|(log, _)| log.last_lines(5));
         if let Some(lines) = lines.filter(|lines| !lines.is_empty()) {
             text = format!("{text}; its last lines: {lines:?}");

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use em_core::fault::{Fault, FaultKind};
+use kube::api::DeleteParams;
 use serde_json::Value as Json;
 
 use super::blueprint::Names;
 use super::pod;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Object};
+use crate::fault::KubeError;
 
 const AGAIN: Duration = Duration::from_millis(100);
 /// How long pods may take to go; each has a second to end.
@@ -18,9 +20,9 @@ pub(super) async fn stop(cluster: &Cluster, names: &Names) -> Result<(), Fault> 
     let (jobs, pods) = (cluster.objects("job"), cluster.objects("pod"));
     let all = names.all();
     for job in jobs.list(&all).await? {
-        jobs.remove(pod::name(&job), None).await?;
+        remove_job(&jobs, pod::name(&job)).await?;
     }
-    // The Jobs take their pods along, but in their own time.
+    // A Job takes its pods along, but in its own time.
     for one in pods.list(&all).await? {
         pods.remove(pod::name(&one), None).await?;
     }
@@ -38,16 +40,24 @@ pub(super) async fn stop(cluster: &Cluster, names: &Names) -> Result<(), Fault> 
             tokio::time::sleep(AGAIN).await;
         }
     };
-    match tokio::time::timeout(GONE_WITHIN, gone).await {
-        Ok(gone) => gone,
-        Err(_) => {
-            let left = running(&pods.list(&all).await?).join(", ");
-            let seconds = GONE_WITHIN.as_secs();
-            let message = format!(
-                "load pods still run {seconds} s after their end was asked for: {left} (is their node gone?)"
-            );
-            Err(Fault::new(FaultKind::Unavailable, message))
-        }
+    if let Ok(gone) = tokio::time::timeout(GONE_WITHIN, gone).await {
+        return gone;
+    }
+    let left = running(&pods.list(&all).await?).join(", ");
+    let seconds = GONE_WITHIN.as_secs();
+    let message = format!(
+        "load pods still run {seconds} s after their end was asked for: {left} (is their node gone?)"
+    );
+    Err(Fault::new(FaultKind::Unavailable, message))
+}
+
+/// Removes a Job without waiting for its pods, which are removed by us.
+async fn remove_job(jobs: &Object, name: &str) -> Result<(), KubeError> {
+    let removed = jobs.api().delete(name, &DeleteParams::background()).await;
+    let removed = removed.map_err(KubeError::of(format!("remove job/{name}")));
+    match removed {
+        Err(error) if !error.is_not_found() => Err(error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

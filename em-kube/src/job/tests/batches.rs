@@ -41,13 +41,12 @@ fn seen(run: RunMode, outputs: &[&[(i64, &str)]]) -> (Vec<LoadBatch>, Vec<String
 }
 
 fn value(batch: &LoadBatch, metric: &str) -> Option<f64> {
-    match batch.observed.get(&metric.parse().unwrap())? {
-        Observed::Values { points } => {
-            assert_eq!(points.len(), 1, "workers are joined to one value");
-            Some(points[0].value)
-        }
-        other => panic!("{other:?}"),
-    }
+    let seen = batch.observed.get(&metric.parse().unwrap())?;
+    let Observed::Values { points } = seen else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(points.len(), 1, "workers are joined to one value");
+    Some(points[0].value)
 }
 
 #[test]

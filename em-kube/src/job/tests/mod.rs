@@ -1,5 +1,4 @@
 //! The parts that judge and write, without a cluster.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod batches;
 mod blueprint;
