@@ -3,6 +3,7 @@
 //! | port | kind in the file | here |
 //! |---|---|---|
 //! | `Target` | `kubernetes` | `target` |
+//! | `LoadDriver` | `job` | [`job`] |
 //!
 //! What judges is pure: it takes objects as the cluster shows them and answers verdicts, facts and incidents. What talks
 //! to a cluster is a thin shell around it. Everything that is written carries a [`mark`], and everything that is
@@ -14,6 +15,7 @@ pub mod cluster;
 pub mod fault;
 pub mod hold;
 pub mod incidents;
+pub mod job;
 pub mod mark;
 pub mod place;
 pub mod proof;

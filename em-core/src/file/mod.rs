@@ -14,6 +14,7 @@ mod experiment;
 mod fit;
 mod identity;
 mod kubernetes;
+mod job;
 mod load;
 mod measurement;
 mod metric;
