@@ -15,7 +15,7 @@ use kube::runtime::reflector::{self, Lookup, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Cluster, Object};
@@ -35,8 +35,11 @@ pub struct Watches {
     events: Kept<Event>,
     nodes: Kept<Node>,
     autoscalers: Kept<DynamicObject>,
-    changed: Arc<Notify>,
+    version: watch::Receiver<u64>,
 }
+
+/// Counts what changed.
+type Counter = Arc<watch::Sender<u64>>;
 
 /// Which objects are of interest.
 #[derive(Debug, Clone)]
@@ -62,7 +65,8 @@ impl Watches {
         workloads: &Object,
         interest: &Interest,
     ) -> Result<Self, KubeError> {
-        let changed = Arc::new(Notify::new());
+        let (counter, version) = watch::channel(0);
+        let changed = Arc::new(counter);
         let (own, below) = match interest {
             Interest::Live { name, selector } => {
                 let by_name = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -102,7 +106,7 @@ impl Watches {
                 watcher::Config::default(),
                 &changed,
             ),
-            changed,
+            version,
         };
         watches.first_lists().await?;
         Ok(watches)
@@ -176,9 +180,16 @@ impl Watches {
         of(&self.pods.store, |_| true)
     }
 
-    /// Returns when anything has changed.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    /// How often anything has changed so far.
+    pub fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// Returns when anything has changed since there was this version: a change between a look and the wait for the
+    /// next one is not missed.
+    pub async fn changed_since(&self, version: u64) {
+        let mut receiver = self.version.clone();
+        drop(receiver.wait_for(|now| *now > version).await);
     }
 }
 
@@ -213,7 +224,7 @@ where
         api: Api<K>,
         kind: <K as Lookup>::DynamicType,
         config: watcher::Config,
-        changed: &Arc<Notify>,
+        changed: &Counter,
     ) -> Self
     where
         K: 'static,
@@ -243,7 +254,7 @@ async fn keep<K>(
     api: Api<K>,
     config: watcher::Config,
     mut writer: reflector::store::Writer<K>,
-    changed: Arc<Notify>,
+    changed: Counter,
 ) where
     K: kube::Resource + Lookup<DynamicType = <K as kube::Resource>::DynamicType>,
     K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
@@ -254,7 +265,7 @@ async fn keep<K>(
         match event {
             Ok(event) => {
                 writer.apply_watcher_event(&event);
-                changed.notify_waiters();
+                changed.send_modify(|version| *version += 1);
             }
             // What may not be read does not become readable by asking again.
             Err(error) if is_refused(&error) => return,

@@ -39,6 +39,8 @@ pub(super) struct Looked {
     is_prepared: bool,
     /// When another look is worth it although nothing changes.
     look_again: Option<Duration>,
+    /// How often anything had changed when it was looked at.
+    version: u64,
 }
 
 /// The iteration as its pods carry it.
@@ -62,6 +64,7 @@ impl KubernetesTarget {
             before: None,
             is_prepared: false,
             look_again: None,
+            version: 0,
         };
         looked.entry(key.clone()).or_insert_with(new).clone()
     }
@@ -106,10 +109,14 @@ impl KubernetesTarget {
         plan: &DeployPlan,
     ) -> Result<Readiness, KubeError> {
         let looked = self.known(&cx.key);
+        let version = self.watches(cx).await?.version();
         let scene = self.scene(cx).await?;
         let iteration = iteration_of(cx);
         let wanted = self.wanted(&iteration, looked.asked_at);
-        self.note(&cx.key, |looked| looked.look_again = None);
+        self.note(&cx.key, |looked| {
+            looked.look_again = None;
+            looked.version = version;
+        });
         match readiness::judge(&scene, &wanted, self.clock.now()) {
             Verdict::Progressing { why, look_again } => {
                 self.note(&cx.key, |looked| looked.look_again = look_again);
@@ -295,6 +302,8 @@ impl KubernetesTarget {
         since: Timestamp,
     ) -> Result<Vec<Incident>, KubeError> {
         let looked = self.known(&cx.key);
+        let version = self.watches(cx).await?.version();
+        self.note(&cx.key, |looked| looked.version = version);
         let scene = self.scene(cx).await?;
         let iteration = iteration_of(cx);
         let wanted = self.wanted(&iteration, looked.asked_at);
@@ -358,10 +367,14 @@ impl KubernetesTarget {
     }
 
     pub(super) async fn until_changed(&self, cx: &OpContext) {
-        let look_again = self.known(&cx.key).look_again;
+        let Looked {
+            look_again,
+            version,
+            ..
+        } = self.known(&cx.key);
         let changed = async {
             match self.watches(cx).await {
-                Ok(watches) => watches.changed().await,
+                Ok(watches) => watches.changed_since(version).await,
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         };

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// A namespace of a test's own; gone when this is dropped and [`Room::leave`] was called.
+/// A namespace of a test's own; gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) cluster: Cluster,
@@ -38,15 +38,6 @@ impl Room {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Self { cluster }
-    }
-
-    pub(crate) async fn leave(self) {
-        let namespaces: Api<Namespace> = Api::all(self.cluster.client());
-        let name = self.cluster.namespace().to_owned();
-        namespaces
-            .delete(&name, &DeleteParams::default())
-            .await
-            .unwrap();
     }
 
     /// A workload called `shop` with a Service, all its pods ready.
@@ -97,6 +88,28 @@ impl Room {
             settle: Duration::from_millis(500),
             ..a_workload(policy)
         }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let (context, name) = (
+            self.cluster.context().to_owned(),
+            self.cluster.namespace().to_owned(),
+        );
+        // The test's own runtime may be on its way out.
+        let leave = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let cluster = Cluster::connect(&context, None).await.unwrap();
+                let namespaces: Api<Namespace> = Api::all(cluster.client());
+                drop(namespaces.delete(&name, &DeleteParams::default()).await);
+            });
+        });
+        drop(leave.join());
     }
 }
 
