@@ -13,3 +13,5 @@ pub mod cluster;
 pub mod fault;
 pub mod mark;
 pub mod place;
+pub mod rbac;
+pub mod survey;
