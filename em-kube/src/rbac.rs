@@ -121,6 +121,11 @@ fn rules(permissions: &[Permission]) -> Vec<String> {
             "helpful"
         };
         let mut text = format!("# {level}: {}\n", reasons.join("; "));
+        if first.resource_path() == "nodes/proxy" {
+            text.push_str(
+                "# beware: this opens all of the kubelets, commands in any pod among it\n",
+            );
+        }
         write_list(&mut text, "- apiGroups", [first.group.as_str()]);
         write_list(&mut text, "  resources", [first.resource_path().as_str()]);
         if let Some(name) = &first.name {

@@ -43,6 +43,16 @@ impl Amount {
     }
 }
 
+/// The sum, written as the larger part is; as much as can be written where it is beyond that.
+pub(super) fn sum(one: Quantity, other: Quantity) -> Quantity {
+    let (larger, smaller) = if one >= other {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    larger.checked_add(smaller).unwrap_or(larger)
+}
+
 /// The least and the most of something.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Range {
@@ -65,11 +75,11 @@ impl Range {
         high: Quantity::ZERO,
     };
 
-    fn and(self, other: Self) -> Option<Self> {
-        Some(Self {
-            low: self.low.checked_add(other.low)?,
-            high: self.high.checked_add(other.high)?,
-        })
+    fn and(self, other: Self) -> Self {
+        Self {
+            low: sum(self.low, other.low),
+            high: sum(self.high, other.high),
+        }
     }
 
     fn or(self, other: Self) -> Self {
@@ -207,7 +217,7 @@ pub(super) fn of_pod(subject: &Subject<'_>, amount: Amount) -> Range {
         list_at(pod, "/initContainers").iter().partition(is_sidecar);
     let together = list_at(pod, "/containers").iter().chain(sidecars);
     let asked = |container: &Json| of_container(subject, container, amount).unwrap_or(Range::NONE);
-    let sum = together.fold(Range::NONE, |sum, one| sum.and(asked(one)).unwrap_or(sum));
+    let together = together.map(asked).fold(Range::NONE, Range::and);
     let step = steps
         .into_iter()
         .map(asked)
@@ -218,10 +228,10 @@ pub(super) fn of_pod(subject: &Subject<'_>, amount: Amount) -> Range {
     let overhead = pod.pointer(&format!("/overhead/{}", amount.resource_name()));
     let overhead = overhead.and_then(quantity).map_or(Range::NONE, Range::only);
     let whole = Range {
-        low: sum.low.max(step.low),
-        high: sum.high.max(step.high),
+        low: together.low.max(step.low),
+        high: together.high.max(step.high),
     };
-    whole.and(overhead).unwrap_or(whole)
+    whole.and(overhead)
 }
 
 /// What a pod asks for as it is, with what it does not say taken as nothing.
@@ -237,9 +247,7 @@ pub(super) fn of_running(pod: &Json, amount: Amount) -> Quantity {
             .unwrap_or(Quantity::ZERO)
     };
     let containers = list_at(pod, "/spec/containers").iter().map(asked);
-    containers.fold(Quantity::ZERO, |sum, one| {
-        sum.checked_add(one).unwrap_or(sum)
-    })
+    containers.fold(Quantity::ZERO, sum)
 }
 
 /// The limits of a pod as it is, with what it does not say taken as nothing.
@@ -247,9 +255,7 @@ pub(super) fn limit_of_running(pod: &Json, resource: ResourceKind) -> Quantity {
     let limit = Amount::of(resource, true);
     let containers = list_at(pod, "/spec/containers").iter();
     let limits = containers.filter_map(|container| today(container, limit));
-    limits.fold(Quantity::ZERO, |sum, one| {
-        sum.checked_add(one).unwrap_or(sum)
-    })
+    limits.fold(Quantity::ZERO, sum)
 }
 
 /// How many pods the plan has: at the least and at the most, all clones together.

@@ -5,7 +5,7 @@ use em_core::port::Finding;
 use em_core::value::Quantity;
 use serde_json::Value as Json;
 
-use super::demand::{Amount, of_pod, of_running, pods, quantity, surge};
+use super::demand::{Amount, of_pod, of_running, pods, quantity, sum, surge};
 use super::finding::{error, list_at, name_of, note, warning};
 use super::subject::Subject;
 
@@ -138,7 +138,7 @@ fn added_amount(subject: &Subject<'_>, amount: Amount) -> Option<Added> {
             .checked_mul(pods)?
             .checked_sub(today.checked_mul(live)?)?;
         let extra = new.checked_mul(extra)?;
-        at_the_end.max(Quantity::ZERO).checked_add(extra)
+        Some(sum(at_the_end.max(Quantity::ZERO), extra))
     };
     Some((grown(pod.low, low)?, grown(pod.high, high)?))
 }

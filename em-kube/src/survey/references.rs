@@ -3,7 +3,7 @@
 use em_core::port::{Finding, Severity};
 use serde_json::Value as Json;
 
-use super::finding::{error, finding, list_at, listed, name_of, note, text_at};
+use super::finding::{error, finding, list_at, listed, note, text_at};
 use super::subject::Subject;
 use crate::change::Container;
 
@@ -92,17 +92,8 @@ pub(super) fn container(subject: &Subject<'_>) -> Vec<Finding> {
         return vec![note(what)];
     }
     let problem = Container::of(subject.object, subject.spec).err();
-    let containers = list_at(subject.object, "/spec/template/spec/containers");
-    let names = listed(containers.iter().map(name_of));
-    problem
-        .map(|problem| {
-            error(
-                problem.to_string(),
-                format!("set target.container to one of {names}"),
-            )
-        })
-        .into_iter()
-        .collect()
+    let found = problem.map(|problem| finding(Severity::Error, problem.to_string(), None));
+    found.into_iter().collect()
 }
 
 /// What the pods name is there.

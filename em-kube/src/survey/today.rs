@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use em_core::id::TunableName;
-use em_core::plan::{Apply, KubernetesSpec, ResourceKind, ResourceSide, Tunable};
+use em_core::plan::{Apply, Domain, KubernetesSpec, ResourceKind, ResourceSide, Tunable};
 use em_core::template::Template;
 use em_core::value::Value;
 use regex::Regex;
@@ -26,9 +26,20 @@ pub fn today(
     let values = searched.filter_map(|tunable| {
         let mut seen = tunable.apply.iter();
         let value = seen.find_map(|apply| read(object, container, tunable, apply))?;
-        Some((tunable.name.clone(), tunable.domain.typed(&value)))
+        let value = as_written(&tunable.domain, tunable.domain.typed(&value));
+        Some((tunable.name.clone(), value))
     });
     values.collect()
+}
+
+/// An amount as the file writes those of the range.
+fn as_written(domain: &Domain, value: Value) -> Value {
+    match (domain, value) {
+        (Domain::Quantity { low, .. }, Value::Quantity(amount)) => {
+            Value::Quantity(amount.written_as(low.format()))
+        }
+        (_, value) => value,
+    }
 }
 
 fn read(
