@@ -53,3 +53,23 @@ async fn a_server_that_does_not_answer_is_no_denial() {
     let error = missing(&cluster, needed).await.unwrap_err();
     assert_eq!(error.code(), Some(503));
 }
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_a_fault() {
+    let mut config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).unwrap();
+    let cluster = Cluster::with_client(client, "gone", "shop");
+    let spec = spec(&json!({}));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let asker = crate::survey::Asker {
+        store: "s",
+        now,
+        wanted: &[],
+    };
+    let fault = crate::survey::survey(&cluster, &spec, &plan(&spec, &[]), &asker)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, em_core::fault::FaultKind::Unavailable);
+    assert!(fault.message.contains("context gone"), "{fault}");
+}
