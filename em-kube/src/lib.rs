@@ -24,3 +24,5 @@ pub mod scene;
 pub mod target;
 pub mod usage;
 pub mod watch;
+pub mod rbac;
+pub mod survey;
