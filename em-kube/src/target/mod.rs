@@ -5,6 +5,7 @@ mod exec;
 mod in_place;
 mod look;
 mod put_back;
+mod rehearsed;
 mod resize;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +16,8 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::id::{OpKey, SlotId};
 use em_core::plan::{ClusterPolicy, KubernetesSpec, Plan};
 use em_core::port::{
-    Clock, DeployPlan, Incident, OpContext, Readiness, Remnant, SlotInfo, Survey, Target, Undo,
+    Clock, DeployPlan, Finding, Incident, OpContext, Readiness, Remnant, Severity, Survey, Target,
+    Undo,
 };
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -26,6 +28,7 @@ use crate::clone::Source;
 use crate::cluster::Cluster;
 use crate::fault::KubeError;
 use crate::hold::{Lease, Owner, Renewal, UndoBody, UndoCopy, lease_name};
+use crate::survey::{self, Asker};
 use crate::watch::{Interest, Watches, selector_of};
 
 pub use put_back::put_back;
@@ -73,6 +76,14 @@ impl KubernetesTarget {
         let namespace = self.spec.namespace.as_deref();
         let connect = || Cluster::connect(&self.spec.context, namespace);
         self.cluster.get_or_try_init(connect).await
+    }
+
+    /// Whether values get into objects, rather than into running pods or nowhere.
+    fn writes_objects(&self, plan: &Plan) -> bool {
+        let policy = self.spec.policy;
+        policy != ClusterPolicy::Resize
+            && policy != ClusterPolicy::Observe
+            && !plan.tunables.is_empty()
     }
 
     fn is_copied(&self) -> bool {
@@ -203,26 +214,30 @@ fn fault_of_change(error: ChangeError) -> KubeError {
 
 #[async_trait]
 impl Target for KubernetesTarget {
-    async fn survey(&self, _cx: &OpContext, plan: &Plan) -> Result<Survey, Fault> {
+    async fn survey(&self, cx: &OpContext, plan: &Plan) -> Result<Survey, Fault> {
         let cluster = self.cluster().await?;
-        let objects = cluster.objects_like(&self.spec.workload).await?;
-        objects.need(&self.spec.workload.name).await?;
-        if self.is_copied() {
-            self.source(plan).await?;
-        }
-        let label = if self.is_copied() {
-            format!("copy of {}", self.spec.workload)
-        } else {
-            format!(
-                "{} in namespace {}",
-                self.spec.workload,
-                cluster.namespace()
-            )
+        // What cannot be read, or made of the values, is among the findings of the survey or is told by itself.
+        let wanted = match self.source(plan).await {
+            Ok(source) if self.writes_objects(plan) => {
+                rehearsed::wanted(plan, &self.spec, source, self.is_copied())
+            }
+            Ok(_) | Err(_) => Ok(Vec::new()),
         };
-        let mut survey = Survey::slots(self.spec.slots, &label);
-        if let [only] = survey.slots.as_mut_slice() {
-            *only = SlotInfo { id: only.id, label };
-        }
+        let (wanted, refused) = match wanted {
+            Ok(wanted) => (wanted, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let asker = Asker {
+            store: &cx.epoch.store,
+            now: self.clock.now(),
+            wanted: &wanted,
+        };
+        let mut survey = survey::survey(cluster, &self.spec, plan, &asker).await?;
+        survey.findings.extend(refused.map(|error| Finding {
+            severity: Severity::Error,
+            what: error.to_string(),
+            remedy: None,
+        }));
         Ok(survey)
     }
 

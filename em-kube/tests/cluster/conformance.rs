@@ -14,9 +14,10 @@ use serde_json::json;
 use crate::room::Room;
 
 fn a_knob(plan: &mut Plan, policy: ClusterPolicy) {
-    let apply = match policy {
-        ClusterPolicy::Resize => json!({"resource": {"resource": "cpu", "of": "limit"}}),
-        _ => json!({"env": {"name": "WORKERS", "piece": null, "replaces": null}}),
+    let apply = if policy == ClusterPolicy::Resize {
+        json!({"resource": {"resource": "cpu", "of": "limit"}})
+    } else {
+        json!({"env": {"name": "WORKERS", "piece": null, "replaces": null}})
     };
     let tunable = plan.tunables.first_mut().unwrap();
     tunable.default = Some(em_core::value::Value::Integer(1));
