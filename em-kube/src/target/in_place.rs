@@ -18,6 +18,8 @@ use crate::place::Place;
 use super::fault_of_change;
 use super::put_back::put_back;
 
+/// Autoscalers, as the file would write their kind.
+const AUTOSCALERS: &str = "horizontalpodautoscalers.autoscaling";
 /// How often a write is tried again because somebody else was faster.
 const TRIES: u32 = 20;
 
@@ -170,7 +172,7 @@ async fn autoscalers(cluster: &Cluster, workload: &ObjectRef) -> Result<Vec<Orig
     let original = |scaler: &Json| {
         Some(Original {
             object: ObjectRef {
-                kind: "horizontalpodautoscaler".to_owned(),
+                kind: AUTOSCALERS.to_owned(),
                 name: scaler["metadata"]["name"].as_str()?.to_owned(),
             },
             body: change::bare(scaler),
@@ -220,7 +222,7 @@ pub(super) async fn deploy(
     let mut deployed = Json::Null;
     // The workload last: its roll-out reads the others.
     for original in undo.originals.iter().rev() {
-        let applied = if original.object.kind == "horizontalpodautoscaler" {
+        let applied = if original.object.kind == AUTOSCALERS {
             pinned(original, &undo, plan, spec)?
         } else {
             let applied = change::applied(&plan.plan, spec, original, &plan.values, beside);

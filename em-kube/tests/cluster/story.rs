@@ -8,7 +8,7 @@ use std::time::Duration;
 use em_core::configuration::Configuration;
 use em_core::fault::FaultKind;
 use em_core::id::{Epoch, OpKey, SlotId};
-use em_core::plan::{ClusterPolicy, Plan};
+use em_core::plan::{ClusterPolicy, KubernetesSpec, Plan};
 use em_core::port::{Clock as _, DeployPlan, OpContext, Readiness, SystemClock, Target as _, Undo};
 use em_core::testkit::a_plan;
 use em_core::value::Value;
@@ -21,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 use crate::room::Room;
 
 /// One manager with its own store.
-struct Manager {
+pub(crate) struct Manager {
     target: KubernetesTarget,
     plan: Arc<Plan>,
     epoch: Epoch,
 }
 
 impl Manager {
-    fn of(room: &Room, policy: ClusterPolicy, store: &str, counter: u64) -> Self {
+    pub(crate) fn of(room: &Room, policy: ClusterPolicy, store: &str, counter: u64) -> Self {
         let spec = room.spec(policy);
         Self {
             target: KubernetesTarget::new(spec.clone(), Arc::new(SystemClock)),
@@ -38,6 +38,19 @@ impl Manager {
                 counter,
             },
         }
+    }
+
+    /// The same with another workload, and a plan that is changed.
+    pub(crate) fn with(self, spec: KubernetesSpec, change: impl FnOnce(&mut Plan)) -> Self {
+        Self {
+            target: KubernetesTarget::new(spec.clone(), Arc::new(SystemClock)),
+            plan: Arc::new(a_plan().workload(spec).with(change).build()),
+            epoch: self.epoch,
+        }
+    }
+
+    pub(crate) async fn restore(&self, undo: Undo) {
+        self.target.restore(&self.hold(), Some(undo)).await.unwrap();
     }
 
     fn cx(&self, key: Json) -> OpContext {
@@ -54,13 +67,17 @@ impl Manager {
         self.cx(json!({"iteration": {"experiment": "a", "trial": 1, "iteration": 1}}))
     }
 
-    async fn acquire(&self) -> Result<Undo, em_core::fault::Fault> {
+    pub(crate) async fn acquire(&self) -> Result<Undo, em_core::fault::Fault> {
         self.target
             .acquire(&self.hold(), &self.plan, SlotId(0))
             .await
     }
 
-    async fn deploy(&self, undo: &Undo, workers: i64) -> Result<DeployPlan, em_core::fault::Fault> {
+    pub(crate) async fn deploy(
+        &self,
+        undo: &Undo,
+        workers: i64,
+    ) -> Result<DeployPlan, em_core::fault::Fault> {
         let values = BTreeMap::from([("workers".parse().unwrap(), Value::Integer(workers))]);
         let configuration: Configuration = values.clone().into_iter().collect();
         let plan = DeployPlan::new(
@@ -74,7 +91,7 @@ impl Manager {
         Ok(plan)
     }
 
-    async fn until_ready(&self, plan: &DeployPlan) {
+    pub(crate) async fn until_ready(&self, plan: &DeployPlan) {
         let cx = self.iteration();
         let looks = async {
             loop {
