@@ -408,6 +408,14 @@ async fn each_part_of_the_role_is_missed_by_name() {
     let own = spec(&json!({}));
     let table = needs(&own, &plan(&own));
     lab.apply(&manifest(&own, &plan(&own), &lab.name, ACCOUNT));
+    // What is allowed in the whole cluster is allowed in the namespace, too, and would hide what is missing there.
+    let wide = format!("{}-{ACCOUNT}", lab.name);
+    lab.kubectl(&["delete", "clusterrolebinding", &wide], None);
+    let denied = |seen: &Survey| {
+        let all = denied(seen).into_iter();
+        let own = all.filter(|one| one.contains("in namespace"));
+        own.collect::<Vec<_>>()
+    };
     // Groups that the cluster does not have are not asked for.
     let is_there = |one: &&Permission| {
         !one.is_cluster_wide && !["autoscaling.k8s.io", "keda.sh"].contains(&one.group.as_str())
