@@ -6,7 +6,7 @@ use std::fmt;
 use crate::configuration::Configuration;
 use crate::expression::{EvaluationError, Meaning, Name, closest};
 use crate::id::TunableName;
-use crate::plan::{Condition, Domain, Plan, ResourceKind, Tunable};
+use crate::plan::{Apply, Condition, Domain, Plan, ResourceKind, Tunable};
 use crate::value::{Quantity, QuantityFormat, Value};
 
 /// Why a configuration does not give every tunable a value.
@@ -158,6 +158,9 @@ fn derive(
 }
 
 fn written(tunable: &Tunable, value: f64, meaning: Option<&Meaning>) -> Result<Value, String> {
+    if tunable.apply.contains(&Apply::Replicas) {
+        return replicas(value);
+    }
     if meaning == Some(&Meaning::Truth) {
         return Ok(Value::Bool(value != 0.0));
     }
@@ -172,6 +175,15 @@ fn written(tunable: &Tunable, value: f64, meaning: Option<&Meaning>) -> Result<V
     Quantity::from_f64(rounded, format)
         .map(Value::Quantity)
         .map_err(|error| format!("cannot be used: {error}"))
+}
+
+/// Pods are counted: half of one would be rounded behind the user's back.
+fn replicas(value: f64) -> Result<Value, String> {
+    let replicas = number(value)?;
+    if matches!(replicas, Value::Integer(1..=2_147_483_647)) {
+        return Ok(replicas);
+    }
+    Err("is no number of replicas (a whole number from 1: floor(..) makes one)".into())
 }
 
 fn number(value: f64) -> Result<Value, String> {

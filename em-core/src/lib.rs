@@ -13,6 +13,7 @@ pub mod experiment;
 pub mod expression;
 pub mod fault;
 pub mod file;
+pub mod fill;
 pub mod fold;
 pub mod id;
 pub mod journal;

@@ -110,6 +110,22 @@ fn every_broken_file_gives_exactly_its_messages() {
 }
 
 #[test]
+fn a_cluster_that_is_not_named_is_answered_with_those_that_there_are() {
+    let text = completed(
+        "target: { kind: kubernetes, workload: deploy/app, policy: rolling-update, service: app }\n",
+    );
+    let context = FileContext {
+        contexts: vec!["staging".to_owned(), "production".to_owned()],
+        ..lab()
+    };
+    let violations = file::parse(text.as_bytes(), &context).unwrap_err();
+    assert_eq!(
+        violations.to_string(),
+        "line 1, column 9: target: the key \"context\" is missing: which cluster is meant has no default (one of staging, production, or in-cluster)"
+    );
+}
+
+#[test]
 fn the_file_that_completes_the_cases_is_a_plan() {
     let parsed = file::parse(completed("").as_bytes(), &lab());
     assert!(parsed.unwrap().warnings.is_empty());

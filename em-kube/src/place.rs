@@ -48,6 +48,11 @@ impl Place {
         Self(steps)
     }
 
+    /// The steps that lead here.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
     /// What an object has here.
     pub fn get<'a>(&self, object: &'a Json) -> Option<&'a Json> {
         let mut at = object;

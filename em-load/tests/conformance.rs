@@ -1,5 +1,6 @@
 //! The HTTP driver keeps the rules of its port.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ budget: { trials: 3 }
 async fn the_http_driver_keeps_the_rules() {
     conformance::load_driver(async || {
         let options = DemoOptions {
+            host: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             workers: 6,
             cache: Cache::Lru,

@@ -1,6 +1,7 @@
 //! The quickstart's service under load.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use em_load::{Destination, Profile, RequestTemplate, Run, RunPlan, Stretch};
 async fn p99(setting: Setting, rate: f64) -> Duration {
     let Setting { workers, cache } = setting;
     let demo = Demo::bind(&DemoOptions {
+        host: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         workers,
         cache,

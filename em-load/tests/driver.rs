@@ -1,6 +1,7 @@
 //! The port `LoadDriver`, over the real engine and the quickstart's service.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ fn plan(http: HttpLoad, goal: LoadGoal) -> LoadPlan {
 
 async fn demo(workers: u32) -> Vec<Address> {
     let options = DemoOptions {
+        host: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         workers,
         cache: Cache::Lru,

@@ -6,10 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use em_core::id::MetricName;
-use em_core::plan::{OutputPattern, OutputRules, RequestLog};
-use em_core::read::json_path::{JsonPath, JsonPathError, JsonShape};
-use em_core::read::pattern::{Pattern, PatternError};
-use em_core::read::{ReadError, ReadSample};
+use em_core::plan::{OutputRules, RequestLog};
+use em_core::read::printed::{PrintedError, PrintedRule, printed_rules, short};
 use em_core::value::Unit;
 
 use crate::artifacts;
@@ -17,54 +15,17 @@ use crate::artifacts;
 /// Rules that are ready to read.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
-    rules: Vec<Rule>,
+    printed: Vec<PrintedRule>,
     logs: BTreeMap<MetricName, RequestLog>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Rule {
-    pub(crate) metric: MetricName,
-    scale: f64,
-    way: Way,
-}
-
-#[derive(Debug, Clone)]
-enum Way {
-    Pattern(Pattern),
-    Json(JsonShape),
 }
 
 /// A rule cannot be used, or what was to be read cannot be read by it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum RuleError {
-    /// A pattern.
-    #[error("output rule {metric} cannot be used")]
-    Pattern {
-        /// The metric.
-        metric: MetricName,
-        /// Why.
-        #[source]
-        source: PatternError,
-    },
-    /// A JSON path.
-    #[error("output rule {metric} cannot be used")]
-    Json {
-        /// The metric.
-        metric: MetricName,
-        /// Why.
-        #[source]
-        source: JsonPathError,
-    },
-    /// The output.
-    #[error("failed to read {metric} from the output")]
-    Read {
-        /// The metric.
-        metric: MetricName,
-        /// Why.
-        #[source]
-        source: ReadError,
-    },
+    /// What was printed.
+    #[error(transparent)]
+    Printed(#[from] PrintedError),
     /// A log.
     #[error("failed to read {metric} from {}", path.display())]
     Log {
@@ -81,39 +42,15 @@ pub(crate) enum RuleError {
 impl Rules {
     /// Compiles the rules of a plan.
     pub(crate) fn compile(output: &OutputRules) -> Result<Self, RuleError> {
-        let patterns = output.patterns.iter().map(|(metric, rule)| {
-            let failed = |source| RuleError::Pattern {
-                metric: metric.clone(),
-                source,
-            };
-            let pattern = Pattern::new(metric.as_str(), &rule.find).map_err(failed)?;
-            Ok(Rule::new(metric, rule, Way::Pattern(pattern)))
-        });
-        let json = output.json.iter().map(|(metric, rule)| {
-            let failed = |source| RuleError::Json {
-                metric: metric.clone(),
-                source,
-            };
-            let value: JsonPath = rule.find.parse().map_err(failed)?;
-            let name = metric.to_string();
-            let shape = JsonShape {
-                name,
-                value,
-                at: None,
-                labels: BTreeMap::new(),
-            };
-            Ok(Rule::new(metric, rule, Way::Json(shape)))
-        });
-        let rules = patterns.chain(json).collect::<Result<_, _>>()?;
         Ok(Self {
-            rules,
+            printed: printed_rules(output)?,
             logs: output.samples.clone(),
         })
     }
 
     /// The rules for what is printed.
-    pub(crate) fn printed(&self) -> &[Rule] {
-        &self.rules
+    pub(crate) fn printed(&self) -> &[PrintedRule] {
+        &self.printed
     }
 
     /// Values of the per-request logs below `folder`, in the order of their lines, with their units.
@@ -139,13 +76,6 @@ impl Rules {
     }
 }
 
-/// A metric of a load driver's report, without the prefix that expressions use.
-pub(crate) fn short(metric: &MetricName) -> MetricName {
-    let text = metric.as_str().strip_prefix("load.");
-    text.and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| metric.clone())
-}
-
 /// The numbers of one column. Lines in which it is no number (a head, a last line cut off) are not
 /// requests.
 fn column<'t>(text: &'t str, log: &'t RequestLog) -> impl Iterator<Item = f64> + 't {
@@ -162,41 +92,8 @@ fn column<'t>(text: &'t str, log: &'t RequestLog) -> impl Iterator<Item = f64> +
         .filter(|value| value.is_finite())
 }
 
-impl Rule {
-    fn new(metric: &MetricName, rule: &OutputPattern, way: Way) -> Self {
-        Self {
-            metric: short(metric),
-            scale: rule.scale,
-            way,
-        }
-    }
-
-    /// Whether it can be read from a part of the output alone.
-    pub(crate) fn reads_parts(&self) -> bool {
-        matches!(self.way, Way::Pattern(_))
-    }
-
-    /// The samples in a text, in base units.
-    pub(crate) fn read(&self, text: &str) -> Result<Vec<ReadSample>, RuleError> {
-        let read = match &self.way {
-            Way::Pattern(pattern) => pattern.read(text),
-            Way::Json(shape) => shape.read(text),
-        };
-        let mut samples = read.map_err(|source| RuleError::Read {
-            metric: self.metric.clone(),
-            source,
-        })?;
-        for sample in &mut samples {
-            sample.value *= self.scale;
-        }
-        Ok(samples)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use em_core::plan::MetricKind;
-
     use super::*;
 
     fn a_log(column: u32, scale: f64) -> RequestLog {
@@ -213,43 +110,5 @@ mod tests {
         let text = "client time\n0 1 2500\n1 2   3500 x\n2,3,4500\n0 1 25oo\n";
         let read: Vec<f64> = column(text, &a_log(3, 1e-6)).collect();
         assert_eq!(read, [2500.0 * 1e-6, 3500.0 * 1e-6, 4500.0 * 1e-6]);
-    }
-
-    #[test]
-    fn printed_numbers_are_scaled_to_the_base_unit() {
-        let pattern = |find: &str, scale| OutputPattern {
-            find: find.to_owned(),
-            unit: Unit::Seconds,
-            scale,
-            kind: MetricKind::Gauge,
-        };
-        let mut rules = OutputRules::default();
-        rules
-            .patterns
-            .insert("latency".parse().unwrap(), pattern(r"lat (\d+)", 1e-3));
-        rules
-            .json
-            .insert("errors".parse().unwrap(), pattern("$.a.b", 1.0));
-        let rules = Rules::compile(&rules).unwrap();
-        let [json, latency] = &rules.printed().iter().rev().collect::<Vec<_>>()[..] else {
-            panic!()
-        };
-        let values: Vec<f64> = latency
-            .read("lat 5\nlat 7\n")
-            .unwrap()
-            .iter()
-            .map(|sample| sample.value)
-            .collect();
-        assert_eq!(values, [5.0 * 1e-3, 7.0 * 1e-3]);
-        assert_eq!(
-            json.read(r#"{"a": {"b": 3}}"#).unwrap()[0].value.to_bits(),
-            3.0_f64.to_bits()
-        );
-        assert!(
-            json.read("nothing")
-                .unwrap_err()
-                .to_string()
-                .contains("errors")
-        );
     }
 }

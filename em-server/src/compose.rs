@@ -16,6 +16,8 @@ use em_datasource::{
     InfluxDbDatasource, InstanaDatasource, JsonDatasource, NewRelicDatasource,
     PrometheusDatasource, PushDatasource, ScrapeDatasource,
 };
+use em_kube::job::JobDriver;
+use em_kube::target::KubernetesTarget;
 use em_load::HttpDriver;
 use em_load::external::ExternalDriver;
 use em_local::command::CommandTarget;
@@ -95,6 +97,7 @@ fn target_in(plan: &Plan, surroundings: Surroundings) -> Result<Arc<dyn Target>>
     Ok(match &plan.target {
         TargetSpec::Process(_) => Arc::new(ProcessTarget::new(surroundings)),
         TargetSpec::Command(_) => Arc::new(CommandTarget::new(surroundings)),
+        TargetSpec::Kubernetes(spec) => Arc::new(KubernetesTarget::new((**spec).clone(), clock())),
         TargetSpec::Observe => Arc::new(ObserveTarget),
         TargetSpec::Simulated(_) => Arc::new(SimulatedTarget::new(clock())),
         TargetSpec::Custom(_) | _ => {
@@ -112,6 +115,7 @@ fn load(plan: &Plan, surroundings: Surroundings) -> Result<Arc<dyn LoadDriver>> 
         // Without load the engine asks no driver; it wants one all the same.
         LoadSpec::Http(_) | LoadSpec::None => Arc::new(HttpDriver::new(clock())),
         LoadSpec::Command(_) => Arc::new(CommandLoadDriver::new(surroundings)),
+        LoadSpec::Job(job) => Arc::new(JobDriver::new(clock(), job)),
         LoadSpec::External(external) => Arc::new(external_load(plan, external, &surroundings)?),
         LoadSpec::Custom { .. } | _ => {
             bail!("load kind {} is not supported yet", plan.load.kind())

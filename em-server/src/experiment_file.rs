@@ -61,10 +61,17 @@ pub fn read(path: &Path, assignments: &[Assignment]) -> Result<ReadFile> {
         executable_digest: Some(digest.context("failed to read the own executable")?),
         executable: Some(executable),
         read: &|path| fs::read(path),
+        contexts: contexts(),
         ..FileContext::bare()
     };
     let parsed = parse(&bytes, assignments, &context);
     Ok(ReadFile { base, parsed })
+}
+
+/// The contexts of the kubeconfig, for a file that names none. A kubeconfig that cannot be read is said when it is used.
+fn contexts() -> Vec<String> {
+    let contexts = em_kube::cluster::contexts().unwrap_or_default();
+    contexts.into_iter().map(|context| context.name).collect()
 }
 
 fn parse(

@@ -297,3 +297,30 @@ trials: [{ id: more, values: { n: 4 } }]
     let took = &report["trials"][0]["iterations"][0]["load.took"]["estimates"]["value"]["value"];
     assert_eq!(took.as_f64(), Some(0.2), "{report}");
 }
+
+#[test]
+fn a_file_about_a_cluster_is_shown_without_the_cluster() {
+    let bench = Bench::new(
+        "name: checkout
+target: { kind: kubernetes, context: staging, namespace: shop, workload: deploy/checkout, policy: new-deployment, service: checkout, slots: 2 }
+tunables:
+  - { name: memory, range: [1Gi, 2Gi], default: 1Gi, apply: { resource: memory } }
+  - { name: copies, range: [1, 3], default: 2, apply: { replicas: true } }
+  - { name: pool, range: [4, 8], default: 4, apply: { patch: { data: { size: '{{value}}', text: 'size={{value}}' } }, object: cm/app } }
+load: { kind: http, url: 'http://{{address}}/', rate: 10 }
+objective: { minimize: load.response_time.p99 }
+budget: { trials: 4 }
+",
+    );
+    let offline = bench.check(&["--offline"]);
+    assert_eq!(offline.status.code(), Some(0), "{}", text(&offline.stderr));
+    let shown = text(&offline.stdout);
+    for line in [
+        "kubernetes, 2 side by side: deployment/checkout in shop of staging, policy new-deployment",
+        "memory request and limit",
+        "merge patch of configmap/app",
+        r#"{"size":4,"text":"size=4"}"#,
+    ] {
+        assert!(shown.contains(line), "{line}:\n{shown}");
+    }
+}

@@ -194,6 +194,7 @@ impl Experiment {
                 RateSpec::OfCapacity(_) => self.calibration.as_ref().map(|(_, rate)| *rate),
             },
             LoadSpec::Command(_)
+            | LoadSpec::Job(_)
             | LoadSpec::External(_)
             | LoadSpec::None
             | LoadSpec::Custom { .. } => None,

@@ -1,11 +1,13 @@
 //! Checks across the file: names in templates, tunables that nothing uses, conditions, circles.
 
+use super::fit;
 use super::reader::Reader;
 use super::scene::{Place, Placed, Scene};
+use super::target::observing;
 use super::tunable::ReadTunable;
 use crate::assign;
 use crate::expression::{Name, closest};
-use crate::plan::{Apply, Domain, TargetSpec, Tunable};
+use crate::plan::{Domain, TargetSpec, Tunable};
 use crate::port::WINDOW_PLACEHOLDERS;
 
 const EVERYWHERE: [&str; 3] = ["em", "trial", "iteration"];
@@ -74,13 +76,9 @@ impl Surroundings<'_> {
     fn has_address(&self) -> bool {
         match self.target {
             Some(TargetSpec::Command(command)) => command.address.is_some(),
+            Some(TargetSpec::Kubernetes(kubernetes)) => kubernetes.service.is_some(),
             Some(TargetSpec::Observe) => false,
-            Some(
-                TargetSpec::Process(_)
-                | TargetSpec::Kubernetes(_)
-                | TargetSpec::Simulated(_)
-                | TargetSpec::Custom(_),
-            )
+            Some(TargetSpec::Process(_) | TargetSpec::Simulated(_) | TargetSpec::Custom(_))
             | None => true,
         }
     }
@@ -97,8 +95,12 @@ impl Surroundings<'_> {
     fn has_port(&self) -> bool {
         !matches!(
             self.target,
-            Some(TargetSpec::Command(_) | TargetSpec::Observe)
+            Some(TargetSpec::Command(_) | TargetSpec::Kubernetes(_) | TargetSpec::Observe)
         )
+    }
+
+    fn is_cluster(&self) -> bool {
+        matches!(self.target, Some(TargetSpec::Kubernetes(_)))
     }
 
     /// A header knows no values of the iteration: it is filled in for each request, of a probe, too.
@@ -130,12 +132,20 @@ impl Surroundings<'_> {
             "value" if placed.place != Place::Apply => {
                 reader.refuse("{{value}} has a meaning only in \"apply\" of a tunable");
             }
+            "em" | "address" | "trial" | "iteration"
+                if !self.is_known_inside(placed.place, name) =>
+            {
+                reader.refuse_with(
+                    format!("{{{{{name}}}}} has no value inside the cluster"),
+                    "the tunables have one, and {{value}} in \"apply\"",
+                );
+            }
             "address" if !self.has_address() => reader.refuse_with(
                 format!("kind {kind} has no address"),
-                if kind == "command" {
-                    "give target.address"
-                } else {
-                    "write the address itself"
+                match kind {
+                    "command" => "give target.address",
+                    "kubernetes" => "give target.service, through which load reaches the workload",
+                    _ => "write the address itself",
                 },
             ),
             "port" if !self.has_port() => {
@@ -145,7 +155,9 @@ impl Surroundings<'_> {
                 reader.refuse(format!("kind {kind} has no ports"));
             }
             name if CLUSTER.contains(&name) && !self.is_tunable(name) => {
-                if placed.place != Place::Query {
+                if placed.place != Place::Query && self.is_cluster() {
+                    reader.refuse(format!("{{{{{name}}}}} has a value in queries only"));
+                } else if placed.place != Place::Query {
                     reader.refuse(format!("{{{{{name}}}}} is not supported yet"));
                 } else if !self.has_facts() {
                     reader.refuse_with(
@@ -155,6 +167,15 @@ impl Surroundings<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What is filled in for a cluster runs there: this machine's executable is not there, and the address is not known yet.
+    fn is_known_inside(&self, place: Place, name: &str) -> bool {
+        match place {
+            Place::Apply => !self.is_cluster(),
+            Place::Target => !self.is_cluster() || matches!(name, "trial" | "iteration"),
+            Place::Load | Place::Query | Place::Header { .. } => true,
         }
     }
 
@@ -190,7 +211,8 @@ fn check_name(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>)
     let is_placeholder = EVERYWHERE.contains(&name)
         || WINDOW_PLACEHOLDERS.contains(&name)
         || name == "duration_s"
-        || matches!(name, "port" | "ports" | "address");
+        || matches!(name, "port" | "ports" | "address")
+        || (around.is_cluster() && CLUSTER.contains(&name));
     let is_file = around.files.contains(&name);
     if is_placeholder || is_file {
         let place = reader.peek("name").unwrap_or_else(|| reader.clone());
@@ -199,9 +221,12 @@ fn check_name(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>)
             "choose another name",
         );
     }
-    if matches!(around.target, Some(TargetSpec::Observe)) {
+    if let Some(target) = around.target.filter(|target| target.is_observed()) {
         reader.refuse_with(
-            "nothing is deployed with kind observe, so nothing can be tuned",
+            format!(
+                "nothing is deployed with {}, so nothing can be tuned",
+                observing(target)
+            ),
             "note values in trials instead",
         );
     }
@@ -269,7 +294,7 @@ fn check_derived(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'
 
 /// A tunable that changes nothing would be searched in vain.
 fn check_use(tunable: &Tunable, reader: &Reader<'_>, scene: &Scene<'_>, around: &Surroundings<'_>) {
-    check_apply(tunable, reader, around);
+    fit::check(tunable, reader, around.target, around.tunables);
     let name = tunable.name.as_str();
     let is_named = || {
         let templates = scene.templates.borrow();
@@ -287,6 +312,7 @@ fn check_use(tunable: &Tunable, reader: &Reader<'_>, scene: &Scene<'_>, around: 
         })
     };
     let is_used = match around.target {
+        Some(target) if target.is_observed() => true,
         Some(TargetSpec::Simulated(simulated)) => {
             let mut names = simulated
                 .model
@@ -301,51 +327,17 @@ fn check_use(tunable: &Tunable, reader: &Reader<'_>, scene: &Scene<'_>, around: 
     if !is_used && !is_named() && !is_needed() {
         reader.refuse_with(
             format!("the tunable {name} is used nowhere"),
-            "give it an apply, or write its placeholder into the command or a file",
+            if around.is_cluster() {
+                "give it an apply, or write its placeholder into a patch or the load"
+            } else {
+                "give it an apply, or write its placeholder into the command or a file"
+            },
         );
     }
 }
 
 fn is_it(needed: &Name, name: &str) -> bool {
     matches!(needed, Name::Tunable(needed) if needed == name)
-}
-
-fn check_apply(tunable: &Tunable, reader: &Reader<'_>, around: &Surroundings<'_>) {
-    let place = reader.peek("apply").unwrap_or_else(|| reader.clone());
-    if let Some(TargetSpec::Command(_)) = around.target
-        && !tunable.apply.is_empty()
-    {
-        place.refuse_with(
-            "kind command gets every value as JSON on its input",
-            "leave out apply",
-        );
-    }
-    for apply in &tunable.apply {
-        let template = match apply {
-            Apply::Arg { text, .. } => Some(text),
-            Apply::Env { piece, .. } => piece.as_ref(),
-            Apply::Image { reference } => Some(reference),
-            Apply::Replicas | Apply::Patch { .. } => None,
-            Apply::Resource { .. } => {
-                if let Err(problem) =
-                    assign::meaning_of(&Name::Tunable(tunable.name.to_string()), around.tunables)
-                    && !tunable.is_derived()
-                {
-                    place.refuse(format!("a resource needs numbers: {problem}"));
-                }
-                None
-            }
-        };
-        let uses_it = |name: &str| name == "value" || name == tunable.name.as_str();
-        if let Some(template) = template
-            && !template.names().any(uses_it)
-        {
-            place.refuse_with(
-                format!("{:?} does not use the value", template.text()),
-                "write {{value}} where it belongs",
-            );
-        }
-    }
 }
 
 /// The formulas of a simulated target.

@@ -97,7 +97,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Plan> {
     let broken: Vec<String> = broken.into_iter().map(|(key, _)| key.to_owned()).collect();
     metric::check(&read_metrics, &datasources, &broken);
     let load = match keys.get("load") {
-        Some(load) => load::read(&load, scene),
+        Some(load) => load::read(&load, scene, target.as_ref()),
         None => Some(LoadSpec::None),
     };
     let parts = Parts {

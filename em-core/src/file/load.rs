@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::datasource::headers;
+use super::job;
 use super::output;
 use super::process::optional;
 use super::reader::{Keys, Reader, Unsupported};
@@ -11,13 +12,13 @@ use super::secret;
 use super::target::{environment, time_or};
 use super::tree::NodeKind;
 use crate::plan::{
-    Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, Phase, RateSpec, RunMode,
+    Arrivals, CommandLoad, ExternalLoad, HttpLoad, LoadSpec, Phase, RateSpec, TargetSpec,
 };
 use crate::template::Template;
 use crate::value::Rate;
 
 /// The kinds of load, and the keys of each.
-pub(super) const KINDS: [(&str, &[&str]); 5] = [
+pub(super) const KINDS: [(&str, &[&str]); 6] = [
     (
         "http",
         &[
@@ -48,14 +49,20 @@ pub(super) const KINDS: [(&str, &[&str]); 5] = [
     ("external", &["kind", "metric", "rate", "timeout", "shift"]),
     ("none", &["kind"]),
     ("custom", &["kind", "name"]),
+    ("job", &job::KEYS),
 ];
 
-const NOT_YET: Unsupported = &["levels", "find_capacity", "scenario", "image", "samples"];
+const NOT_YET: Unsupported = &["levels", "find_capacity", "scenario", "samples"];
 
 /// Where no rate is given: the share of the baseline's capacity.
 const SHARE: f64 = 0.6;
 
-pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<LoadSpec> {
+/// Reads the load; `target` is where a job is at home.
+pub(super) fn read<'a>(
+    reader: &Reader<'a>,
+    scene: &Scene<'a>,
+    target: Option<&TargetSpec>,
+) -> Option<LoadSpec> {
     if reader.map_if_any().is_none() {
         reader.wanted("a map");
         return None;
@@ -63,19 +70,16 @@ pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<LoadSpe
     let Some(kind) = reader.peek("kind") else {
         reader.refuse_with(
             "the key \"kind\" is missing",
-            "one of http, command, external, none, custom",
+            "one of http, command, job, external, none, custom",
         );
         return None;
     };
     let text = kind.text()?;
-    if text == "job" {
-        kind.refuse("kind \"job\" is not supported yet");
-        return None;
-    }
     let keys = reader.keys(kind.one_of(&KINDS)?, NOT_YET)?;
     match text {
         "http" => http(&keys, scene).map(|http| LoadSpec::Http(Box::new(http))),
         "command" => command(&keys, scene).map(|command| LoadSpec::Command(Box::new(command))),
+        "job" => job::read(&keys, scene, target).map(|job| LoadSpec::Job(Box::new(job))),
         "external" => external(&keys).map(LoadSpec::External),
         "none" => Some(LoadSpec::None),
         _ => {
@@ -360,18 +364,8 @@ fn command<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<CommandLoad> {
     let output = keys
         .required("output")
         .and_then(|reader| output::read(&reader));
-    let run = optional(keys, "run", |reader| {
-        reader.one_of(&[("per-cycle", RunMode::PerCycle), ("whole", RunMode::Whole)])
-    });
-    let codes = optional(keys, "success_exit_codes", |reader| {
-        let entries = reader.filled_list()?;
-        let codes = entries.iter().map(|entry| entry.count(0..=255));
-        let codes: Option<Vec<u32>> = codes.collect();
-        codes?
-            .into_iter()
-            .map(|code| i32::try_from(code).ok())
-            .collect()
-    });
+    let run = optional(keys, "run", job::run_mode);
+    let codes = optional(keys, "success_exit_codes", job::exit_codes);
     Some(CommandLoad {
         command: command?,
         env: env?,

@@ -6,17 +6,23 @@
 //! experiment names.
 
 mod access;
+mod apply;
 mod cross;
 mod datasource;
 mod domain;
 mod experiment;
+mod fit;
 mod identity;
+mod job;
+mod kubernetes;
 mod load;
 mod measurement;
 mod metric;
 mod names;
 mod objective;
 mod output;
+mod patch;
+mod pods;
 mod process;
 mod reader;
 mod rehearsal;

@@ -16,7 +16,7 @@ pub(super) const KEYS: [&str; 14] = [
     "cpu", "memory", "limits", "slots",
 ];
 
-const NOT_YET: Unsupported = &["restore", "policy", "replicas", "image", "patch"];
+const NOT_YET: Unsupported = &["restore"];
 
 const SIGNALS: [&str; 7] = ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"];
 

@@ -111,6 +111,15 @@ impl<'a> Reader<'a> {
         keys.get(key)
     }
 
+    /// Whether the key is there and says that nothing is its value.
+    pub(super) fn has_null(&self, key: &str) -> bool {
+        let NodeKind::Map(entries) = self.kind() else {
+            return false;
+        };
+        let is_it = |entry: &&Entry| entry.key == key && entry.value.kind == NodeKind::Null;
+        entries.iter().any(|entry| is_it(&entry))
+    }
+
     /// How many keys it has, where it is a map; nothing is reported.
     pub(super) fn map_if_any(&self) -> Option<usize> {
         if let NodeKind::Map(entries) = self.kind() {

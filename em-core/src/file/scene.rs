@@ -22,6 +22,8 @@ pub struct FileContext<'a> {
     pub executable_digest: Option<Digest>,
     /// Statistics of each summarizer that the embedding program registered, beside the built-in one.
     pub summarizers: BTreeMap<String, Vec<String>>,
+    /// The contexts of the kubeconfig, for the message where a file names none. Empty: not known.
+    pub contexts: Vec<String>,
     /// Reads a file that the experiment names.
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
@@ -32,6 +34,7 @@ impl std::fmt::Debug for FileContext<'_> {
             .field("base", &self.base)
             .field("executable", &self.executable)
             .field("summarizers", &self.summarizers)
+            .field("contexts", &self.contexts)
             .finish_non_exhaustive()
     }
 }
@@ -50,6 +53,7 @@ impl FileContext<'static> {
             executable: None,
             executable_digest: None,
             summarizers: BTreeMap::new(),
+            contexts: Vec::new(),
             read: &nothing,
         }
     }

@@ -14,8 +14,8 @@ pub fn schema() -> Value {
 mod tests {
     use super::*;
     use crate::file::{
-        access, datasource, experiment, load, measurement, metric, objective, output, process,
-        search, simulated, target, tunable, vendor,
+        access, apply, datasource, experiment, kubernetes, load, measurement, metric, objective,
+        output, pods, process, search, simulated, target, tunable, vendor,
     };
 
     /// The schemas' keywords as far as this one uses them.
@@ -65,7 +65,9 @@ mod tests {
                         .is_match(text)
                 }),
                 "minProperties" => entries(value).count() as u64 >= rule.as_u64().unwrap(),
-                "$schema" | "$defs" | "title" | "description" | "patternProperties" => true,
+                "$schema" | "$defs" | "title" | "description" | "format" | "patternProperties" => {
+                    true
+                }
                 other => panic!("keyword {other} is not checked"),
             }
         })
@@ -112,10 +114,13 @@ mod tests {
         let full = include_str!("../../tests/files/full.json");
         let full: Value = serde_json::from_str(full).unwrap();
         assert!(holds(&schema, &full, &schema));
+        let cluster = include_str!("../../tests/files/cluster.json");
+        let cluster: Value = serde_json::from_str(cluster).unwrap();
+        assert!(holds(&schema, &cluster, &schema));
         assert!(holds(&schema, &shortest(), &schema));
         for (path, value) in [
             ("/name", serde_json::json!("a b")),
-            ("/target/kind", serde_json::json!("kubernetes")),
+            ("/target/kind", serde_json::json!("nomad")),
             ("/target/command", serde_json::json!("sleep 1")),
             ("/tunables/0/range", serde_json::json!([1])),
             ("/load", serde_json::json!({"kind": "http"})),
@@ -123,6 +128,19 @@ mod tests {
             ("/budget/trials", serde_json::json!("many")),
         ] {
             let mut broken = shortest();
+            *broken.pointer_mut(path).unwrap() = value;
+            assert!(!holds(&schema, &broken, &schema), "{path}");
+        }
+        for (path, value) in [
+            ("/target/policy", serde_json::json!("release")),
+            ("/target/workload", serde_json::json!("checkout")),
+            ("/target/ready", serde_json::json!({"path": "$.x"})),
+            ("/target/slots", serde_json::json!(0)),
+            ("/target/hooks/before", serde_json::json!(["warm"])),
+            ("/tunables/0/apply/replicas", serde_json::json!(3)),
+            ("/tunables/1/apply/of", serde_json::json!("all")),
+        ] {
+            let mut broken = cluster.clone();
             *broken.pointer_mut(path).unwrap() = value;
             assert!(!holds(&schema, &broken, &schema), "{path}");
         }
@@ -154,8 +172,14 @@ mod tests {
         check("/$defs/target/oneOf/1", &target::COMMAND_KEYS);
         check("/$defs/target/oneOf/3", &simulated::KEYS);
         check("/$defs/target/oneOf/4", &target::CUSTOM_KEYS);
+        let cluster = "/$defs/target/oneOf/5";
+        check(cluster, &kubernetes::KEYS);
+        let within = |key: &str| format!("{cluster}/properties/{key}");
+        check(&within("clones"), &kubernetes::CLONE_KEYS);
+        check(&within("prices"), &kubernetes::PRICE_KEYS);
+        check(&within("hooks"), &pods::HOOK_KEYS);
         check("/$defs/tunable", &tunable::KEYS);
-        check("/$defs/apply/anyOf/0", &tunable::APPLY_KEYS);
+        check("/$defs/apply/anyOf/0", &apply::KEYS);
         check("/$defs/output", &output::KEYS);
         check("/$defs/metric", &metric::KEYS);
         check("/$defs/objective", &objective::KEYS);

@@ -2,6 +2,7 @@
 
 use super::process::optional;
 use super::reader::{Reader, Unsupported};
+use super::target::observing;
 use super::tree::NodeKind;
 use crate::configuration::Configuration;
 use crate::id::TunableName;
@@ -56,8 +57,9 @@ pub(super) fn baseline(
     match wanted {
         "none" => Some(Baseline::None),
         _ if space.is_observed() => {
+            let how = space.target.map_or("kind observe", observing);
             place.refuse_with(
-                "nothing is deployed with kind observe, so there is no baseline",
+                format!("nothing is deployed with {how}, so there is no baseline"),
                 "leave it out, or write baseline: none",
             );
             None

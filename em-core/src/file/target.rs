@@ -3,14 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::kubernetes;
 use super::process;
-use super::reader::{Keys, Reader, Unsupported};
+use super::reader::{Keys, Reader};
 use super::scene::{Place, Scene};
 use super::simulated;
 use crate::plan::{CommandSpec, CustomSpec, TargetSpec, Text};
 
 /// The kinds of targets.
-pub(super) const KINDS: [&str; 5] = ["process", "command", "observe", "simulated", "custom"];
+pub(super) const KINDS: [&str; 6] = [
+    "process",
+    "kubernetes",
+    "command",
+    "observe",
+    "simulated",
+    "custom",
+];
 
 /// Keys of `kind: command`.
 pub(super) const COMMAND_KEYS: [&str; 9] = [
@@ -20,19 +28,6 @@ pub(super) const COMMAND_KEYS: [&str; 9] = [
 /// Keys of `kind: custom`.
 pub(super) const CUSTOM_KEYS: [&str; 3] = ["kind", "name", "slots"];
 
-const NOT_YET: Unsupported = &[
-    "context",
-    "namespace",
-    "workload",
-    "container",
-    "policy",
-    "service",
-    "clones",
-    "autoscaler",
-    "replicas",
-    "image",
-];
-
 /// Reads the target.
 pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<TargetSpec> {
     let kind = kind(reader)?;
@@ -40,17 +35,19 @@ pub(super) fn read<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<TargetS
         "process" => {
             process::read(reader, scene).map(|process| TargetSpec::Process(Box::new(process)))
         }
+        "kubernetes" => kubernetes::read(reader, scene)
+            .map(|kubernetes| TargetSpec::Kubernetes(Box::new(kubernetes))),
         "command" => {
-            let keys = reader.keys(&COMMAND_KEYS, NOT_YET)?;
+            let keys = reader.keys(&COMMAND_KEYS, &[])?;
             command(&keys, scene).map(TargetSpec::Command)
         }
         "observe" => {
-            reader.keys(&["kind"], NOT_YET)?;
+            reader.keys(&["kind"], &[])?;
             Some(TargetSpec::Observe)
         }
         "simulated" => simulated::read(reader).map(TargetSpec::Simulated),
         _ => {
-            let keys = reader.keys(&CUSTOM_KEYS, NOT_YET)?;
+            let keys = reader.keys(&CUSTOM_KEYS, &[])?;
             let slots = slots(&keys);
             let name = keys.required("name")?.text()?.to_owned();
             Some(TargetSpec::Custom(CustomSpec {
@@ -72,12 +69,16 @@ fn kind<'a>(reader: &Reader<'a>) -> Option<&'a str> {
         reader.refuse_with("the key \"kind\" is missing", remedy);
         return None;
     };
-    let text = kind.text()?;
-    if text == "kubernetes" {
-        kind.refuse("kind \"kubernetes\" is not supported yet");
-        return None;
-    }
     kind.one_of(&KINDS.map(|kind| (kind, kind)))
+}
+
+/// What says that nothing is deployed.
+pub(super) fn observing(target: &TargetSpec) -> &'static str {
+    if matches!(target, TargetSpec::Kubernetes(_)) {
+        "policy observe"
+    } else {
+        "kind observe"
+    }
 }
 
 /// How many iterations run side by side.

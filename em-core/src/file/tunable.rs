@@ -1,13 +1,13 @@
 //! `tunables`: the knobs.
 
+use super::apply;
 use super::domain;
 use super::process::optional;
-use super::reader::{Keys, Reader, Unsupported};
-use super::scene::{Place, Scene};
-use super::target::is_variable;
+use super::reader::{Reader, Unsupported};
+use super::scene::Scene;
 use super::tree::NodeKind;
 use crate::id::TunableName;
-use crate::plan::{Apply, ChangeCost, Condition, Domain, Prior, ResourceKind, Special, Tunable};
+use crate::plan::{Apply, ChangeCost, Condition, Domain, Prior, Special, Tunable};
 use crate::value::Value;
 
 /// Keys of one tunable.
@@ -16,11 +16,7 @@ pub(super) const KEYS: [&str; 13] = [
     "prior", "apply", "takes",
 ];
 
-/// Keys of `apply`.
-pub(super) const APPLY_KEYS: [&str; 6] = ["env", "piece", "replaces", "arg", "resource", "of"];
-
 const NOT_YET: Unsupported = &["target"];
-const APPLY_NOT_YET: Unsupported = &["patch", "value_path", "replicas", "image"];
 /// More than any search can use; a bound for what a file can make us do.
 const MOST: usize = 1000;
 
@@ -69,7 +65,7 @@ fn one<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Tunable> {
         }
         name.name::<TunableName>()
     });
-    let apply = applies(&keys, scene);
+    let apply = apply::read(&keys, scene);
     let resource = apply.as_deref().unwrap_or_default().iter().any(is_resource);
     let domain = domain::read(&keys, resource);
     let when = optional(&keys, "when", conditions);
@@ -211,122 +207,4 @@ fn amount(reader: &Reader<'_>) -> Option<f64> {
         return reader.quantity().map(crate::value::Quantity::to_f64);
     }
     reader.number(f64::MIN..=f64::MAX)
-}
-
-fn applies<'a>(keys: &Keys<'a>, scene: &Scene<'a>) -> Option<Vec<Apply>> {
-    let Some(reader) = keys.get("apply") else {
-        return Some(Vec::new());
-    };
-    match reader.map_if_any() {
-        Some(0) => Some(Vec::new()),
-        Some(_) => apply(&reader, scene).map(|apply| vec![apply]),
-        None => {
-            let entries = reader.list()?;
-            let read: Vec<_> = entries.iter().map(|entry| apply(entry, scene)).collect();
-            read.into_iter().collect()
-        }
-    }
-}
-
-fn apply<'a>(reader: &Reader<'a>, scene: &Scene<'a>) -> Option<Apply> {
-    let keys = reader.keys(&APPLY_KEYS, APPLY_NOT_YET)?;
-    let given: Vec<&str> = ["env", "arg", "resource"]
-        .into_iter()
-        .filter(|key| keys.has(key))
-        .collect();
-    let way = match given.as_slice() {
-        [way] => *way,
-        [] => {
-            let unsupported = |key: &&str| reader.peek(key).is_some();
-            if !APPLY_NOT_YET.iter().any(unsupported) {
-                reader.refuse("one of env, arg and resource is wanted");
-            }
-            return None;
-        }
-        _ => {
-            reader.refuse_with(
-                format!("{} cannot be applied at once", given.join(" and ")),
-                "write a list: apply: [{env: ..}, {arg: ..}]",
-            );
-            return None;
-        }
-    };
-    misplaced(&keys, way);
-    let value = keys.get(way)?;
-    let replaces = optional(&keys, "replaces", |reader| regex_of(reader));
-    match way {
-        "env" => {
-            let name = value.text()?;
-            if !is_variable(name) {
-                let what = format!("{name:?} is no name of an environment variable");
-                value.refuse(what);
-                return None;
-            }
-            let piece = optional(&keys, "piece", |reader| {
-                scene.template(reader, Place::Apply)
-            });
-            let (piece, replaces) = (piece?, replaces?);
-            if piece.is_none() && replaces.is_some() {
-                reader.refuse_with(
-                    "\"replaces\" needs a \"piece\"",
-                    "without one the value is the whole variable",
-                );
-            }
-            Some(Apply::Env {
-                name: name.to_owned(),
-                piece,
-                replaces,
-            })
-        }
-        "arg" => {
-            let text = scene.template(&value, Place::Apply);
-            Some(Apply::Arg {
-                text: text?,
-                replaces: replaces?,
-            })
-        }
-        _ => resource(&keys, &value),
-    }
-}
-
-/// Keys that belong to another way of applying.
-fn misplaced(keys: &Keys<'_>, way: &str) {
-    for (key, ways) in [
-        ("piece", &["env"][..]),
-        ("replaces", &["env", "arg"]),
-        ("of", &["resource"]),
-    ] {
-        if let Some(reader) = keys.get(key).filter(|_| !ways.contains(&way)) {
-            reader.refuse(format!("{key:?} has no meaning with {way:?}"));
-        }
-    }
-}
-
-fn resource(keys: &Keys<'_>, value: &Reader<'_>) -> Option<Apply> {
-    if let Some(of) = keys.get("of") {
-        match of.one_of(&[("both", ""), ("limit", ""), ("request", "request")])? {
-            "" => {}
-            _ => of.refuse_with(
-                "requests are not supported yet",
-                "a process has limits only: leave it out",
-            ),
-        }
-    }
-    let resource = value.one_of(&[("cpu", ResourceKind::Cpu), ("memory", ResourceKind::Memory)])?;
-    Some(Apply::Resource {
-        resource,
-        of: crate::plan::ResourceSide::Both,
-    })
-}
-
-fn regex_of(reader: &Reader<'_>) -> Option<String> {
-    let text = reader.text()?;
-    if let Err(error) = regex::Regex::new(text) {
-        let message = error.to_string();
-        let last = message.lines().last().unwrap_or_default();
-        let reason = last.trim_start_matches("error: ");
-        reader.refuse(format!("{text:?} is not a regular expression: {reason}"));
-        return None;
-    }
-    Some(text.to_owned())
 }

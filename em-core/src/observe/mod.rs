@@ -10,6 +10,7 @@ mod statistic;
 mod summary;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -61,6 +62,22 @@ impl Window {
     pub fn milliseconds(&self) -> i64 {
         let length = self.end.duration_since(self.start).as_millis();
         i64::try_from(length).unwrap_or(i64::MAX)
+    }
+
+    /// Stretches of this length one after the other; what is left over at its end is in none.
+    pub fn stretches(&self, length: Duration) -> Vec<Self> {
+        let step = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+        let mut stretches = Vec::new();
+        let mut start = self.start;
+        while !step.is_zero() {
+            let end = start.saturating_add(step).unwrap_or(Timestamp::MAX);
+            if end > self.end || end <= start {
+                break;
+            }
+            stretches.push(Self { start, end });
+            start = end;
+        }
+        stretches
     }
 
     /// Whether it holds the instant; the end does not belong to it.

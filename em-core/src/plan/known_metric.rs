@@ -1,6 +1,6 @@
 //! What statistics a metric has, and the metrics that are there without being written in the file.
 
-use super::load::LoadSpec;
+use super::load::{LoadSpec, OutputRules};
 use super::metric::MetricKind;
 use crate::id::MetricName;
 use crate::observe::Statistic;
@@ -89,18 +89,12 @@ const HTTP: [(&str, MetricKind, Unit); 11] = [
 
 impl LoadSpec {
     /// The metrics that the load driver reports by itself: those of the open-model driver (also of registered drivers, which
-    /// are held to the same list), or what the output rules of a command name.
+    /// are held to the same list), or what the output rules of a command or a job name.
     pub fn metrics(&self) -> Vec<KnownMetric> {
         match self {
             Self::Http(_) | Self::Custom { .. } => HTTP.iter().map(known).collect(),
-            Self::Command(command) => {
-                let output = &command.output;
-                let found = output.patterns.iter().chain(&output.json);
-                let found = found.map(|(name, rule)| of_load(name, rule.kind, &rule.unit));
-                let logs = output.samples.iter();
-                let logs = logs.map(|(name, log)| of_load(name, MetricKind::Histogram, &log.unit));
-                found.chain(logs).collect()
-            }
+            Self::Command(command) => of_output(&command.output),
+            Self::Job(job) => of_output(&job.output),
             Self::External(_) | Self::None => Vec::new(),
         }
     }
@@ -118,6 +112,14 @@ fn known((name, kind, unit): &(&str, MetricKind, Unit)) -> KnownMetric {
         kind: *kind,
         unit: unit.clone(),
     }
+}
+
+fn of_output(output: &OutputRules) -> Vec<KnownMetric> {
+    let found = output.patterns.iter().chain(&output.json);
+    let found = found.map(|(name, rule)| of_load(name, rule.kind, &rule.unit));
+    let logs = output.samples.iter();
+    let logs = logs.map(|(name, log)| of_load(name, MetricKind::Histogram, &log.unit));
+    found.chain(logs).collect()
 }
 
 fn of_load(name: &MetricName, kind: MetricKind, unit: &Unit) -> KnownMetric {

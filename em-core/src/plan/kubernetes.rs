@@ -65,6 +65,21 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+impl ObjectRef {
+    /// Whether it makes pods from a template in its specification.
+    pub fn has_pod_template(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "deployment" | "statefulset" | "daemonset"
+        )
+    }
+
+    /// Whether it is written with its group: a kind that nothing is known of.
+    pub fn is_custom(&self) -> bool {
+        self.kind.contains('.')
+    }
+}
+
 /// Kinds with a name of their own here; short forms as `kubectl` has them.
 const KINDS: [(&str, &[&str]); 4] = [
     ("deployment", &["deploy", "deployments"]),

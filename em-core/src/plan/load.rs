@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::job::JobLoad;
 use super::metric::MetricKind;
 use super::secret::Text;
 use crate::id::MetricName;
@@ -20,6 +21,8 @@ pub enum LoadSpec {
     Http(Box<HttpLoad>),
     /// Any tool.
     Command(Box<CommandLoad>),
+    /// Any image, as a Job of a cluster.
+    Job(Box<JobLoad>),
     /// Somebody else makes it; the manager waits until it is there and steady.
     External(ExternalLoad),
     /// None: measuring starts when the target is ready.
@@ -37,6 +40,7 @@ impl LoadSpec {
         match self {
             Self::Http(_) => "http",
             Self::Command(_) => "command",
+            Self::Job(_) => "job",
             Self::External(_) => "external",
             Self::None => "none",
             Self::Custom { name } => name,
@@ -47,7 +51,11 @@ impl LoadSpec {
     pub fn levels(&self) -> &[f64] {
         match self {
             Self::Http(http) => &http.levels,
-            Self::Command(_) | Self::External(_) | Self::None | Self::Custom { .. } => &[],
+            Self::Command(_)
+            | Self::Job(_)
+            | Self::External(_)
+            | Self::None
+            | Self::Custom { .. } => &[],
         }
     }
 
@@ -58,7 +66,11 @@ impl LoadSpec {
                 RateSpec::OfCapacity(share) => Some(share),
                 RateSpec::PerSecond(_) => None,
             },
-            Self::Command(_) | Self::External(_) | Self::None | Self::Custom { .. } => None,
+            Self::Command(_)
+            | Self::Job(_)
+            | Self::External(_)
+            | Self::None
+            | Self::Custom { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod datasource;
 mod domain;
+mod job;
 mod known_metric;
 mod kubernetes;
 mod load;
@@ -28,6 +29,7 @@ pub use datasource::{
     Auth, ClientCertificate, DatasourceKind, DatasourceSpec, PrometheusSpec, QueryMethod, SigV4,
     Tls,
 };
+pub use job::{AcrossWorkers, JobLoad, PodResources};
 pub use known_metric::KnownMetric;
 pub use kubernetes::{
     Autoscaler, CloneSpec, ClusterPolicy, IN_CLUSTER, KubernetesSpec, ObjectRef, Placement,

@@ -181,7 +181,7 @@ fn scalar(place: &str, value: &Json) -> Result<String, ReadError> {
 
 impl JsonPath {
     /// All places that the path names, in document order, each with its own path.
-    fn find<'d>(&self, document: &'d Json) -> Vec<(String, &'d Json)> {
+    pub fn find<'d>(&self, document: &'d Json) -> Vec<(String, &'d Json)> {
         let mut found = vec![("$".to_owned(), document)];
         for step in &self.steps {
             found = found

@@ -8,6 +8,7 @@ pub mod csv;
 pub mod exposition;
 pub mod json_path;
 pub mod pattern;
+pub mod printed;
 
 use std::collections::BTreeMap;
 

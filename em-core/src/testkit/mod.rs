@@ -18,6 +18,6 @@ pub use clock::ManualClock;
 pub use datasource::FakeDatasource;
 pub use load::FakeLoad;
 pub use mathematics::{PlainAnalyst, PlainSummarizer};
-pub use plan::{PlanBuilder, a_plan};
+pub use plan::{PlanBuilder, a_plan, a_workload};
 pub use recommender::FakeRecommender;
 pub use target::{FakeTarget, Outside};

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::configuration::Configuration;
 use crate::id::{Digest, TunableName};
 use crate::plan::{
-    Apply, Baseline, Budget, ChangeCost, CustomSpec, Design, Direction, Domain, Identity,
-    Iterations, ListedTrial, LoadSpec, Measurement, Objective, PLAN_FORMAT, Plan, Redeploy,
-    Retries, Scale, TargetSpec, Timeouts, Tunable, Warmup,
+    Apply, Autoscaler, Baseline, Budget, ChangeCost, CloneSpec, ClusterPolicy, CustomSpec, Design,
+    Direction, Domain, Identity, Iterations, KubernetesSpec, ListedTrial, LoadSpec, Measurement,
+    Objective, PLAN_FORMAT, Placement, Plan, PodHooks, Redeploy, Retries, Scale, TargetSpec,
+    Timeouts, Tunable, Warmup,
 };
 use crate::value::{Unit, Value};
 
@@ -94,6 +95,27 @@ pub fn a_plan() -> PlanBuilder {
     PlanBuilder { plan }
 }
 
+/// The workload `deployment/app` in the namespace `shop` of the context `test`, with nothing else said.
+pub fn a_workload(policy: ClusterPolicy) -> KubernetesSpec {
+    KubernetesSpec {
+        context: "test".to_owned(),
+        namespace: Some("shop".to_owned()),
+        workload: "deployment/app".parse().unwrap(),
+        container: None,
+        policy,
+        service: None,
+        clones: CloneSpec::default(),
+        autoscaler: Autoscaler::Refuse,
+        ready: None,
+        settle: Duration::ZERO,
+        accept: Vec::new(),
+        hooks: PodHooks::default(),
+        place: Placement::Any,
+        prices: None,
+        slots: 1,
+    }
+}
+
 /// A configuration of the tunable `workers`.
 fn workers(n: i64) -> Configuration {
     let name: TunableName = "workers".parse().unwrap();
@@ -118,6 +140,14 @@ impl PlanBuilder {
             name: "fake".to_owned(),
             slots,
         });
+        self
+    }
+
+    /// Under test is this workload; the baseline is what runs.
+    #[must_use]
+    pub fn workload(mut self, workload: KubernetesSpec) -> Self {
+        self.plan.target = TargetSpec::Kubernetes(Box::new(workload));
+        self.plan.baseline = Baseline::Live;
         self
     }
 

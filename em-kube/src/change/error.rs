@@ -85,6 +85,23 @@ pub enum ChangeError {
         /// Why.
         problem: String,
     },
+    /// A variable of clones that is a secret.
+    #[error(
+        "clones.env.{variable}: a secret would be readable in the object (keep it in a Secret of the cluster and name that one in clones.patch)"
+    )]
+    Secret {
+        /// The variable.
+        variable: String,
+    },
+    /// A variable of clones that cannot be filled in.
+    #[error("failed to fill in clones.env.{variable}")]
+    Variable {
+        /// The variable.
+        variable: String,
+        /// What is wrong.
+        #[source]
+        source: TemplateError,
+    },
     /// This target cannot do it.
     #[error("tunable {tunable}: a workload has no such thing to apply it to")]
     Unsupported {
@@ -98,7 +115,9 @@ impl From<ChangeError> for Fault {
         let message = error.to_string();
         let fault = Self::new(FaultKind::Invalid, message);
         match error {
-            ChangeError::Template { source, .. } => fault.caused_by(source),
+            ChangeError::Template { source, .. } | ChangeError::Variable { source, .. } => {
+                fault.caused_by(source)
+            }
             ChangeError::Replaces { source, .. } => fault.caused_by(source),
             ChangeError::NoContainer { .. }
             | ChangeError::ManyContainers { .. }
@@ -106,6 +125,7 @@ impl From<ChangeError> for Fault {
             | ChangeError::ImageArguments { .. }
             | ChangeError::Value { .. }
             | ChangeError::Patch { .. }
+            | ChangeError::Secret { .. }
             | ChangeError::Unsupported { .. } => fault,
         }
     }

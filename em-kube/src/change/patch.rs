@@ -41,7 +41,12 @@ fn leaves(at: &Place, body: &Json, by_name: bool, places: &mut BTreeSet<Place>) 
                 }
             }
         }
-        _ => drop(places.insert(at.clone())),
+        Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_)
+        | Json::Object(_) => drop(places.insert(at.clone())),
     }
 }
 
@@ -130,7 +135,9 @@ pub fn merge_by_name(object: &mut Json, patch: &Json) {
                 }
             }
         }
-        _ => *object = patch.clone(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+            *object = patch.clone();
+        }
     }
 }
 

@@ -19,19 +19,23 @@ use crate::place::Place;
 pub(super) struct Values<'a> {
     plan: &'a Plan,
     spec: &'a KubernetesSpec,
-    values: &'a Assigned,
+    assigned: &'a Assigned,
 }
 
 /// Pieces of variables, and the tunable that a complaint names.
 type Composed = BTreeMap<String, (TunableName, Pieces)>;
 
 impl<'a> Values<'a> {
-    pub(super) fn new(plan: &'a Plan, spec: &'a KubernetesSpec, values: &'a Assigned) -> Self {
-        Self { plan, spec, values }
+    pub(super) fn new(plan: &'a Plan, spec: &'a KubernetesSpec, assigned: &'a Assigned) -> Self {
+        Self {
+            plan,
+            spec,
+            assigned,
+        }
     }
 
     fn given(&self) -> impl Iterator<Item = (&'a Tunable, &'a Value)> {
-        let values = self.values;
+        let values = self.assigned;
         self.plan
             .tunables
             .iter()
@@ -167,7 +171,9 @@ impl<'a> Values<'a> {
         if name == "value" {
             return Some(own.clone());
         }
-        self.values.get(&name.parse::<TunableName>().ok()?).cloned()
+        self.assigned
+            .get(&name.parse::<TunableName>().ok()?)
+            .cloned()
     }
 
     fn fill(

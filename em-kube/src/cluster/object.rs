@@ -19,6 +19,7 @@ use crate::mark::FIELD_MANAGER;
 pub struct Object {
     client: Client,
     api: Api<DynamicObject>,
+    resource: ApiResource,
     kind: String,
     namespace: String,
 }
@@ -73,6 +74,7 @@ impl Cluster {
         Object {
             client: self.client.clone(),
             api: Api::namespaced_with(self.client.clone(), &self.namespace, resource),
+            resource: resource.clone(),
             kind: resource.kind.to_ascii_lowercase(),
             namespace: self.namespace.clone(),
         }
@@ -119,6 +121,11 @@ impl Object {
     /// Typed access to the same objects, for watches.
     pub fn api(&self) -> &Api<DynamicObject> {
         &self.api
+    }
+
+    /// What kind they are.
+    pub fn resource(&self) -> ApiResource {
+        self.resource.clone()
     }
 
     /// The object as the cluster has it; none where there is no such one.

@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +30,10 @@ use super::model::{COLD_SHARE, Cache, DEFAULT_WORKERS, JITTER, SLOTS, Setting, T
 /// How the service runs; also its command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoOptions {
-    /// Port on loopback; 0 takes a free one
+    /// Address to listen on; 0.0.0.0 for a container, whose loopback nobody reaches
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub host: IpAddr,
+    /// Port; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
     /// Pieces of a request that are worked on at a time
@@ -67,9 +70,9 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Listens on loopback.
+    /// Listens.
     pub async fn bind(options: &DemoOptions) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let listener = TcpListener::bind((options.host, options.port)).await?;
         let address = listener.local_addr()?;
         Ok(Self {
             listener,

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use em_core::id::MetricName;
-use em_core::observe::{Observed, TimedValue, Window};
+use em_core::observe::{Observed, Window};
 use em_core::port::LoadBatch;
-use em_core::read::ReadSample;
-use jiff::{SignedDuration, Timestamp};
+use em_core::read::printed::Points;
+use jiff::Timestamp;
 
 use crate::distribution;
 use crate::output::Output;
-use crate::rules::{Rule, RuleError, Rules};
+use crate::rules::{RuleError, Rules};
 
 /// What one run printed and logged.
 #[derive(Debug)]
@@ -22,14 +22,6 @@ pub(super) struct Seen {
     logged: BTreeMap<MetricName, (Vec<f64>, em_core::value::Unit)>,
     /// Metrics of which nothing was found.
     pub(super) missing: Vec<String>,
-}
-
-#[derive(Debug)]
-enum Points {
-    /// One number about the whole run.
-    Once(f64),
-    /// A series.
-    Series(Vec<TimedValue>),
 }
 
 impl Seen {
@@ -49,7 +41,7 @@ impl Seen {
             missing: Vec::new(),
         };
         for rule in rules.printed() {
-            match points(rule, &text, &pieces, &window)? {
+            match rule.points(&text, &pieces, &window)? {
                 Some(points) => {
                     seen.points.insert(rule.metric.clone(), points);
                 }
@@ -72,38 +64,21 @@ impl Seen {
 
     /// The run in batches of this length; what is left over at its end is in none.
     pub(super) fn in_batches(&self, length: Duration) -> Vec<LoadBatch> {
-        let step = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
         let whole = self.window.seconds();
-        let mut batches = Vec::new();
-        let mut window = Window {
-            start: self.window.start,
-            end: self.window.start,
-        };
-        for index in 0.. {
-            window.start = window.end;
-            window.end = window.start.saturating_add(step).unwrap_or(Timestamp::MAX);
-            if window.end > self.window.end {
-                break;
-            }
-            let share = |at: Timestamp| at.duration_since(self.window.start).as_secs_f64() / whole;
-            batches.push(self.batch(index, window, share(window.start), share(window.end)));
-        }
-        batches
+        let share = |at: Timestamp| at.duration_since(self.window.start).as_secs_f64() / whole;
+        let stretches = self.window.stretches(length).into_iter();
+        let numbered = stretches.zip(0..);
+        numbered
+            .map(|(window, index)| {
+                self.batch(index, window, share(window.start), share(window.end))
+            })
+            .collect()
     }
 
     fn batch(&self, index: u32, window: Window, from: f64, to: f64) -> LoadBatch {
         let mut observed = BTreeMap::new();
         for (metric, points) in &self.points {
-            let points = match points {
-                Points::Once(value) => vec![TimedValue {
-                    at: window.start,
-                    value: *value,
-                }],
-                Points::Series(series) => {
-                    let within = series.iter().filter(|point| window.contains(point.at));
-                    within.copied().collect()
-                }
-            };
+            let points = points.within(&window);
             if !points.is_empty() {
                 observed.insert(metric.clone(), Observed::Values { points });
             }
@@ -127,67 +102,4 @@ impl Seen {
 )]
 fn place(share: f64, count: usize) -> usize {
     ((share.clamp(0.0, 1.0) * count as f64).round() as usize).min(count)
-}
-
-fn points(
-    rule: &Rule,
-    text: &str,
-    pieces: &[(Timestamp, String)],
-    window: &Window,
-) -> Result<Option<Points>, RuleError> {
-    let samples = rule.read(text)?;
-    match samples.as_slice() {
-        [] => Ok(None),
-        [only] if only.at.is_none() => Ok(Some(Points::Once(only.value))),
-        many => {
-            let series = match in_pieces(rule, pieces)? {
-                Some(series) if series.len() == many.len() => series,
-                _ => spread(many, window),
-            };
-            Ok(Some(Points::Series(series)))
-        }
-    }
-}
-
-/// A series whose points came line by line, each at its time: its own, or that of its line.
-fn in_pieces(
-    rule: &Rule,
-    pieces: &[(Timestamp, String)],
-) -> Result<Option<Vec<TimedValue>>, RuleError> {
-    if !rule.reads_parts() {
-        return Ok(None);
-    }
-    let mut series = Vec::new();
-    for (come, text) in pieces {
-        for sample in rule.read(text)? {
-            let at = own_time(&sample).unwrap_or(*come);
-            series.push(TimedValue {
-                at,
-                value: sample.value,
-            });
-        }
-    }
-    Ok(Some(series))
-}
-
-/// A series of which no times are known: evenly over the run.
-fn spread(samples: &[ReadSample], window: &Window) -> Vec<TimedValue> {
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX).max(1);
-    let step = window.end.duration_since(window.start) / i32::try_from(count).unwrap_or(i32::MAX);
-    let timed = samples.iter().zip(0..).map(|(sample, index)| {
-        let evenly = window
-            .start
-            .saturating_add(step.saturating_mul(index))
-            .unwrap_or(window.start);
-        TimedValue {
-            at: own_time(sample).unwrap_or(evenly),
-            value: sample.value,
-        }
-    });
-    timed.collect()
-}
-
-fn own_time(sample: &ReadSample) -> Option<Timestamp> {
-    let time = SignedDuration::try_from_secs_f64(sample.at?).ok()?;
-    Timestamp::from_duration(time).ok()
 }

@@ -9,6 +9,7 @@ use em_core::fault::{Fault, FaultKind};
 use em_core::id::{MetricName, OpKey};
 use em_core::plan::{CommandLoad, LoadSpec, RunMode};
 use em_core::port::{Address, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus, OpContext};
+use em_core::read::printed::short;
 use em_core::value::Unit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use super::run::{Folder, Shared, Tool};
 use crate::fault::{blocking, of_kind};
 use crate::fill::{self, Places};
 use crate::programs;
-use crate::rules::{Rules, short};
+use crate::rules::Rules;
 use crate::surroundings::{Surroundings, mark_of};
 use crate::workdir;
 

@@ -12,6 +12,7 @@ use em_core::plan::OutputRules;
 use em_core::port::{
     Answer, Asked, Datasource, Health, OpContext, Point, Sampling, Series, Validation,
 };
+use em_core::read::printed::PrintedRule;
 use em_core::template::Template;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -21,7 +22,7 @@ use crate::call::{Call, Called};
 use crate::fault::of_kind;
 use crate::fill::{self, Places, Values};
 use crate::programs;
-use crate::rules::{Rule, Rules};
+use crate::rules::Rules;
 use crate::surroundings::{Surroundings, mark_of};
 
 /// Time between two looks where the file says nothing.
@@ -67,7 +68,7 @@ impl CommandDatasource {
         }
     }
 
-    fn rule(&self, asked: &Asked) -> Result<Rule, Fault> {
+    fn rule(&self, asked: &Asked) -> Result<PrintedRule, Fault> {
         let rules =
             Rules::compile(&self.rules).map_err(|error| of_kind(FaultKind::Invalid, &error))?;
         let found = rules

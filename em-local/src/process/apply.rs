@@ -129,7 +129,7 @@ impl Applied {
                 );
             }
             Apply::Resource { resource, .. } => {
-                set_limit(&mut self.limits, *resource, name, value)?
+                set_limit(&mut self.limits, *resource, name, value)?;
             }
             _ => {
                 return Err(ApplyError::Unsupported {

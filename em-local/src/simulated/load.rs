@@ -13,13 +13,13 @@ use em_core::port::{
     Address, Capacity, Clock, LoadBatch, LoadDriver, LoadGoal, LoadPlan, LoadReport, LoadStatus,
     OpContext,
 };
+use em_core::read::printed::short;
 use em_core::value::Unit;
 use jiff::{SignedDuration, Timestamp};
 
 use super::draw::Draw;
 use super::model::{Look, ModelError};
 use crate::distribution;
-use crate::rules::short;
 
 /// Requests of one batch whose times are drawn; more would only cost time.
 const DRAWN: usize = 500;

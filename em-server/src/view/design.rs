@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use em_core::plan::{
-    Baseline, Design, LoadSpec, Plan, Redeploy, Search, SearchMethod, Suggester, TargetSpec,
-};
+use em_core::plan::{Baseline, Design, LoadSpec, Plan, Redeploy, Search, SearchMethod, Suggester};
 use em_core::value::duration::spell;
 use jiff::Timestamp;
 
@@ -36,11 +34,10 @@ pub(super) fn section(plan: &Plan, seen: Option<&Seen>) -> Section {
         section.prose("order", &format!("{number}. {step}"));
     }
     section.prose("design", &design(plan));
-    let is_observed = matches!(plan.target, TargetSpec::Observe);
-    let name = if is_observed {
-        "iterations"
-    } else {
+    let name = if plan.target.deploys_afresh() {
         "deployments"
+    } else {
+        "iterations"
     };
     section.prose(name, &deployments(&forecast));
     section.prose("time", &time(plan, &forecast, seen));
@@ -146,7 +143,8 @@ fn design(plan: &Plan) -> String {
         Design::Sequential => "sequential (no verdict is free of drift)",
     };
     let fresh = match plan.measurement.redeploy {
-        _ if matches!(plan.target, TargetSpec::Observe) => "nothing is deployed",
+        _ if plan.target.is_observed() => "nothing is deployed",
+        _ if !plan.target.deploys_afresh() => "the same pods, changed while they run",
         Redeploy::Always => "a fresh deployment each time",
         Redeploy::WhenChanged => "a deployment per change of configuration",
     };

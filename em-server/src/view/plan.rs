@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use em_core::plan::{
     Apply, Baseline, CloudWatchSpec, Compare, DatadogSpec, DatasourceKind, Direction, Domain,
     DynatraceSpec, Fold, GraphiteSpec, InfluxDbSpec, InstanaSpec, LoadSpec, Metric, MetricKind,
-    NewRelicSpec, Plan, RateSpec, ResourceKind, Scale, TargetSpec, Tunable,
+    NewRelicSpec, ObjectRef, PatchKind, Plan, RateSpec, ResourceKind, ResourceSide, Scale,
+    TargetSpec, Tunable,
 };
 use em_core::template::Template;
 use em_core::value::Unit;
@@ -56,6 +57,16 @@ fn target(target: &TargetSpec) -> String {
         }
         TargetSpec::Command(command) => {
             format!("command{slots}: applies with {}", words(&command.apply))
+        }
+        TargetSpec::Kubernetes(workload) => {
+            let namespace = workload.namespace.as_ref();
+            let namespace = namespace.map_or_else(String::new, |name| format!(" in {name}"));
+            format!(
+                "kubernetes{slots}: {}{namespace} of {}, policy {}",
+                workload.workload,
+                workload.context,
+                workload.policy.word()
+            )
         }
         TargetSpec::Observe => "observe: nothing is deployed or changed".to_owned(),
         TargetSpec::Simulated(_) => format!("simulated{slots}: formulas instead of a system"),
@@ -125,17 +136,22 @@ fn baseline(baseline: &Baseline) -> String {
 
 fn tunables(plan: &Plan) -> Section {
     let mut section = Section::new("What may change");
-    let rows: Vec<Vec<String>> = plan.tunables.iter().map(tunable).collect();
+    let rows = plan.tunables.iter();
+    let rows: Vec<Vec<String>> = rows.map(|one| tunable(one, &plan.target)).collect();
     section.table(&rows);
     section
 }
 
 /// Name, type, values, default, how it is applied.
-fn tunable(tunable: &Tunable) -> Vec<String> {
+fn tunable(tunable: &Tunable, target: &TargetSpec) -> Vec<String> {
     let (kind, values) = domain(&tunable.domain);
     let default = tunable.default.as_ref();
     let default = default.map_or_else(String::new, |default| format!("default {default}"));
-    let applied: Vec<String> = tunable.apply.iter().map(applied).collect();
+    let applied: Vec<String> = tunable
+        .apply
+        .iter()
+        .map(|one| applied(one, target))
+        .collect();
     let mut applied = applied.join(", ");
     if applied.is_empty() {
         applied.push_str("placeholder");
@@ -192,19 +208,55 @@ fn domain(domain: &Domain) -> (&'static str, String) {
     }
 }
 
-fn applied(apply: &Apply) -> String {
+fn applied(apply: &Apply, target: &TargetSpec) -> String {
     match apply {
         Apply::Env { name, piece, .. } => match piece {
             None => format!("env {name}"),
             Some(piece) => format!("env {name}: {}", piece.text()),
         },
         Apply::Arg { text, .. } => format!("argument {}", text.text()),
-        Apply::Resource { resource, .. } => match resource {
-            ResourceKind::Cpu => "CPU limit".to_owned(),
-            ResourceKind::Memory => "memory limit".to_owned(),
+        Apply::Resource { resource, of } => {
+            // A process has limits only.
+            let of = if matches!(target, TargetSpec::Process(_)) {
+                ResourceSide::Limit
+            } else {
+                *of
+            };
+            named_resource(*resource, of)
+        }
+        Apply::Replicas => "replicas".to_owned(),
+        Apply::Image { reference } => format!("image {}", reference.text()),
+        Apply::Patch { kind, object, .. } => match (object, target) {
+            (Some(object), _) => named_patch(*kind, object),
+            (None, TargetSpec::Kubernetes(spec)) => named_patch(*kind, &spec.workload),
+            (None, _) => "patch".to_owned(),
         },
         _ => "by the target".to_owned(),
     }
+}
+
+/// The amount of a resource that is set.
+pub(super) fn named_resource(resource: ResourceKind, of: ResourceSide) -> String {
+    let resource = match resource {
+        ResourceKind::Cpu => "CPU",
+        ResourceKind::Memory => "memory",
+    };
+    let side = match of {
+        ResourceSide::Both => "request and limit",
+        ResourceSide::Request => "request",
+        ResourceSide::Limit => "limit",
+    };
+    format!("{resource} {side}")
+}
+
+/// A patch, by how it is merged and into what.
+pub(super) fn named_patch(kind: PatchKind, object: &ObjectRef) -> String {
+    let kind = match kind {
+        PatchKind::Merge => "merge",
+        PatchKind::Strategic => "strategic",
+        PatchKind::Json => "JSON",
+    };
+    format!("{kind} patch of {object}")
 }
 
 fn metrics(plan: &Plan) -> Section {

@@ -84,6 +84,8 @@ fn ramp(plan: &Plan) -> Duration {
         }
         // Who waits for it says itself that it did not come.
         LoadSpec::External(external) => external.timeout + plan.timeouts.load,
-        LoadSpec::Command(_) | LoadSpec::None | LoadSpec::Custom { .. } => plan.timeouts.load,
+        LoadSpec::Command(_) | LoadSpec::Job(_) | LoadSpec::None | LoadSpec::Custom { .. } => {
+            plan.timeouts.load
+        }
     }
 }

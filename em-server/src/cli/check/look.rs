@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use em_core::fault::{Fault, FaultKind, chain};
 use em_core::id::{Epoch, OpKey};
-use em_core::plan::{LoadSpec, Metric, Plan, TargetSpec};
+use em_core::plan::{LoadSpec, Metric, Plan};
 use em_core::port::{
     Asked, Clock as _, Datasource, Health, LoadGoal, LoadPlan, OpContext, Severity, Survey,
     SystemClock, Validation,

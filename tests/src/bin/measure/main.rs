@@ -6,6 +6,7 @@
 
 mod aa;
 mod bench;
+mod cluster;
 mod crash;
 mod dead_time;
 mod decode;
@@ -92,6 +93,11 @@ fn measure(name: &str, args: &Args) -> Result<ExitCode> {
         let names: Vec<_> = FIGURES.iter().map(|figure| figure.name).collect();
         bail!("there is no figure {name}; there are {}", names.join(", "));
     };
+    if figure.name.starts_with("kube-")
+        && let Some(code) = cluster::enter()?
+    {
+        return Ok(code);
+    }
     let form = if args.short { Form::Short } else { Form::Long };
     let _alone = match figure.kind {
         Kind::Timing => Some(alone(figure)?),

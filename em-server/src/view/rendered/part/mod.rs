@@ -3,6 +3,7 @@
 mod command;
 pub(super) mod measured;
 pub(super) mod process;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -77,6 +78,7 @@ pub(super) fn all(
             places.address.clone_from(&spec.address);
             command::parts(spec, values, &places)?
         }
+        TargetSpec::Kubernetes(spec) => workload::parts(plan, spec, values)?,
         TargetSpec::Simulated(spec) => vec![measured::model(spec, values)?],
         TargetSpec::Observe | TargetSpec::Custom(_) | _ => Vec::new(),
     };

@@ -1,0 +1,168 @@
+//! CPU and memory of running pods, changed without starting them again.
+
+use em_core::fault::FaultKind;
+use em_core::journal::Blame;
+use em_core::plan::KubernetesSpec;
+use em_core::port::{DeployPlan, OpContext, Readiness};
+use em_core::value::Quantity;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Patch;
+use serde_json::{Value as Json, json};
+
+use super::fault_of_change;
+use crate::change::{self, Beside, Container, Original};
+use crate::cluster::Cluster;
+use crate::fault::KubeError;
+use crate::hold::{Annotation, UndoBody};
+use crate::readiness::{self, Wanted};
+use crate::scene::Scene;
+use crate::watch::selector_of;
+
+/// Asks for the resources of the configuration on every pod of the workload.
+pub(super) async fn deploy(
+    cluster: &Cluster,
+    cx: &OpContext,
+    plan: &DeployPlan,
+    spec: &KubernetesSpec,
+) -> Result<(), KubeError> {
+    let undo = UndoBody::of(&plan.undo)?;
+    let workload = cluster
+        .objects_like(&spec.workload)
+        .await?
+        .need(&spec.workload.name)
+        .await?;
+    let owner = Annotation::of(&workload).and_then(|annotation| annotation.owner());
+    if owner.is_none_or(|owner| owner.epoch != cx.epoch) {
+        let what = format!("{} is not marked as ours any more", spec.workload);
+        return Err(KubeError::unfit(FaultKind::Conflict, what));
+    }
+    let (container, resources) = asked(plan, spec, &undo)?;
+    resize_all(cluster, &workload, &container, &resources).await
+}
+
+/// The resources of the original on every pod of the workload.
+pub(super) async fn put_back(
+    cluster: &Cluster,
+    spec: &KubernetesSpec,
+    undo: &UndoBody,
+) -> Result<(), KubeError> {
+    let Some(original) = undo.originals.first() else {
+        return Ok(());
+    };
+    let container = Container::of(&original.body, spec).map_err(fault_of_change)?;
+    let resources = container
+        .place()
+        .key("resources")
+        .get(&original.body)
+        .cloned();
+    let resources = resources.unwrap_or_else(|| json!({}));
+    resize_all(cluster, &original.body, &container, &resources).await
+}
+
+async fn resize_all(
+    cluster: &Cluster,
+    workload: &Json,
+    container: &Container,
+    resources: &Json,
+) -> Result<(), KubeError> {
+    let pods = cluster.objects("pod");
+    let patch =
+        json!({ "spec": { "containers": [{ "name": container.name(), "resources": resources }] } });
+    for pod in pods.list(&selector_of(workload)).await? {
+        let is_going = pod.pointer("/metadata/deletionTimestamp").is_some();
+        let name = pod.pointer("/metadata/name").and_then(Json::as_str);
+        let Some(name) = name.filter(|_| !is_going) else {
+            continue;
+        };
+        let resized = pods
+            .patch_subresource("resize", name, &Patch::Strategic(patch.clone()))
+            .await;
+        match resized {
+            Err(error) if error.is_not_found() => {}
+            done => drop(done?),
+        }
+    }
+    Ok(())
+}
+
+/// The container, and the resources that it is to have.
+fn asked(
+    plan: &DeployPlan,
+    spec: &KubernetesSpec,
+    undo: &UndoBody,
+) -> Result<(Container, Json), KubeError> {
+    let original = undo.originals.first().cloned().unwrap_or(Original {
+        object: spec.workload.clone(),
+        body: Json::Null,
+        touched: std::collections::BTreeSet::new(),
+    });
+    let beside = Beside {
+        iteration: "",
+        environment: &plan.environment,
+    };
+    let applied = change::applied(&plan.plan, spec, &original, &plan.values, beside);
+    let applied = applied.map_err(fault_of_change)?;
+    let container = Container::of(&applied, spec).map_err(fault_of_change)?;
+    let resources = container.place().key("resources").get(&applied).cloned();
+    Ok((container, resources.unwrap_or_else(|| json!({}))))
+}
+
+/// What is missing until every pod has what was asked, as its kubelet says. None: nothing.
+pub(super) fn not_yet(
+    scene: &Scene,
+    wanted: &Wanted<'_>,
+    plan: &DeployPlan,
+    spec: &KubernetesSpec,
+) -> Result<Option<Readiness>, KubeError> {
+    let (container, resources) = asked(plan, spec, &UndoBody::of(&plan.undo)?)?;
+    let pods = readiness::current_pods(scene, wanted);
+    Ok(pods
+        .iter()
+        .find_map(|pod| missing(pod, container.name(), &resources)))
+}
+
+fn missing(pod: &Pod, container: &str, resources: &Json) -> Option<Readiness> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let status = pod.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    let pending = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodResizePending" && condition.status == "True");
+    if let Some(pending) = pending {
+        let words = pending.message.as_deref().unwrap_or_default();
+        let reason = pending.reason.as_deref().unwrap_or_default();
+        let why = format!("the resize of pod/{name} is {reason}: {words}");
+        return Some(if reason == "Infeasible" {
+            Readiness::Stuck {
+                why,
+                blame: Blame::Configuration,
+            }
+        } else {
+            Readiness::Progressing { why }
+        });
+    }
+    let statuses = status.and_then(|status| status.container_statuses.as_ref());
+    let own = statuses
+        .into_iter()
+        .flatten()
+        .find(|one| one.name == container);
+    let actual = own.and_then(|own| serde_json::to_value(own.resources.as_ref()?).ok());
+    let actual = actual.unwrap_or_default();
+    let is_there = ["limits", "requests"].iter().all(|side| {
+        let asked = resources[side].as_object().into_iter().flatten();
+        asked
+            .into_iter()
+            .all(|(key, asked)| is_same(asked, &actual[side][key]))
+    });
+    if is_there {
+        return None;
+    }
+    let why = format!("pod/{name} does not have its new resources yet");
+    Some(Readiness::Progressing { why })
+}
+
+fn is_same(asked: &Json, actual: &Json) -> bool {
+    let quantity = |value: &Json| value.as_str()?.parse::<Quantity>().ok();
+    quantity(asked).is_some() && quantity(asked) == quantity(actual)
+}
