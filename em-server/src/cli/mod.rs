@@ -2,6 +2,7 @@
 
 mod check;
 mod export;
+mod guard;
 mod init;
 mod live;
 mod logs;
@@ -73,7 +74,7 @@ enum Command {
     /// Place nothing new, let what runs end, put everything back
     Pause(order::OrderArgs),
     /// Let a paused experiment go on
-    Resume(order::OrderArgs),
+    Resume(order::ResumeArgs),
     /// Call an experiment off for good, and put everything back
     Cancel(order::OrderArgs),
     /// Put back what could not be put back
@@ -133,6 +134,8 @@ struct RunArgs {
     /// Begin anew although the file has changed, as NAME#2
     #[arg(long)]
     new: bool,
+    #[command(flatten)]
+    agreed: guard::Agreed,
     /// Measure although others measure on this machine; the numbers suffer [env: `EM_BESIDE=1`]
     #[arg(long)]
     beside: bool,
