@@ -29,6 +29,7 @@ use crate::hold::{Lease, Owner, Renewal, UndoBody, UndoCopy, lease_name};
 use crate::watch::{Interest, Watches, selector_of};
 
 pub use put_back::put_back;
+pub use resize::put_pods_back;
 
 use look::Looked;
 

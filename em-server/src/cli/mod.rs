@@ -4,6 +4,7 @@ mod check;
 mod export;
 mod guard;
 mod init;
+mod kube;
 mod live;
 mod logs;
 mod order;
@@ -87,6 +88,11 @@ enum Command {
     Check(CheckArgs),
     /// Ask the datasources of a file for its metrics now, and print queries, series and warnings
     Query(query::QueryArgs),
+    /// Look at what of ours is in a cluster; put it back, or remove it, without a store
+    Kube {
+        #[command(subcommand)]
+        command: kube::KubeCommand,
+    },
     /// Write a commented experiment file to stdout
     Init {
         #[command(subcommand)]
@@ -257,6 +263,7 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         Some(Command::Restore(args)) => return order::restore(&args),
         Some(Command::Export(args)) => return export::export(&args),
         Some(Command::Prune(args)) => return prune::prune(&args),
+        Some(Command::Kube { command }) => return kube::kube(&command),
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
