@@ -2,7 +2,9 @@
 
 mod check;
 mod export;
+mod guard;
 mod init;
+mod kube;
 mod live;
 mod logs;
 mod order;
@@ -73,7 +75,7 @@ enum Command {
     /// Place nothing new, let what runs end, put everything back
     Pause(order::OrderArgs),
     /// Let a paused experiment go on
-    Resume(order::OrderArgs),
+    Resume(order::ResumeArgs),
     /// Call an experiment off for good, and put everything back
     Cancel(order::OrderArgs),
     /// Put back what could not be put back
@@ -86,6 +88,11 @@ enum Command {
     Check(CheckArgs),
     /// Ask the datasources of a file for its metrics now, and print queries, series and warnings
     Query(query::QueryArgs),
+    /// Look at what of ours is in a cluster; put it back, or remove it, without a store
+    Kube {
+        #[command(subcommand)]
+        command: kube::KubeCommand,
+    },
     /// Write a commented experiment file to stdout
     Init {
         #[command(subcommand)]
@@ -133,6 +140,8 @@ struct RunArgs {
     /// Begin anew although the file has changed, as NAME#2
     #[arg(long)]
     new: bool,
+    #[command(flatten)]
+    agreed: guard::Agreed,
     /// Measure although others measure on this machine; the numbers suffer [env: `EM_BESIDE=1`]
     #[arg(long)]
     beside: bool,
@@ -254,6 +263,7 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         Some(Command::Restore(args)) => return order::restore(&args),
         Some(Command::Export(args)) => return export::export(&args),
         Some(Command::Prune(args)) => return prune::prune(&args),
+        Some(Command::Kube { command }) => return kube::kube(&command),
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
