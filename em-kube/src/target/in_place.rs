@@ -15,8 +15,8 @@ use crate::hold::{Annotation, Lease, Owner, Renewal, Taken, UndoBody, UndoCopy, 
 use crate::mark;
 use crate::place::Place;
 
-use super::fault_of_change;
 use super::put_back::put_back;
+use super::{event, fault_of_change};
 
 /// Autoscalers, as the file would write their kind.
 const AUTOSCALERS: &str = "horizontalpodautoscalers.autoscaling";
@@ -58,6 +58,18 @@ pub(super) async fn acquire(
     );
     for original in &body.originals {
         announce(cluster, &original.object, &annotation).await?;
+    }
+    if let Some(original) = body.originals.first() {
+        let message =
+            format!("{owner} changes this object from now on, and puts it back at its end");
+        event::tell(
+            cluster,
+            &**clock,
+            &original.body,
+            "ExperimentBegan",
+            &message,
+        )
+        .await;
     }
     Ok((body, renewal))
 }

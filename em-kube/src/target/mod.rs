@@ -1,6 +1,7 @@
 //! The port: a workload of a cluster, changed in place, copied, resized, or only looked at.
 
 mod copies;
+mod event;
 mod exec;
 mod in_place;
 mod look;
@@ -164,12 +165,38 @@ impl KubernetesTarget {
             if body.resized {
                 resize::put_back(cluster, &self.spec, &body).await?;
             }
-            for left in put_back(cluster, &body, copy.name(), cx.deadline).await? {
-                tracing::warn!(workload = %body.workload, "{left}");
-            }
+            let left = put_back(cluster, &body, copy.name(), cx.deadline).await?;
+            self.tell_of_end(cluster, &owner, &body, &left).await;
         }
         copy.remove().await?;
         lease.give_up().await
+    }
+
+    async fn tell_of_end(
+        &self,
+        cluster: &Cluster,
+        owner: &Owner,
+        body: &UndoBody,
+        left: &[String],
+    ) {
+        for left in left {
+            tracing::warn!(workload = %body.workload, "{left}");
+        }
+        let Some(original) = body.originals.first() else {
+            return;
+        };
+        let mut message = format!("{owner} has put this object back");
+        if !left.is_empty() {
+            message = format!("{message}; {}", left.join("; "));
+        }
+        event::tell(
+            cluster,
+            &*self.clock,
+            &original.body,
+            "ExperimentEnded",
+            &message,
+        )
+        .await;
     }
 
     async fn restore_slot(&self, cx: &OpContext) -> Result<(), KubeError> {
@@ -357,10 +384,12 @@ impl Target for KubernetesTarget {
         if kind != "lease" {
             return Ok(cluster.objects(kind).remove(name, None).await?);
         }
-        let copy = UndoCopy::of(cluster, &owner);
-        if let Some(body) = copy.read().await? {
-            put_back(cluster, &body, copy.name(), cx.deadline).await?;
-            copy.remove().await?;
+        if self.spec.policy.is_in_place() {
+            let copy = UndoCopy::of(cluster, &owner);
+            if let Some(body) = copy.read().await? {
+                put_back(cluster, &body, copy.name(), cx.deadline).await?;
+                copy.remove().await?;
+            }
         }
         Ok(Lease::new(cluster, name, owner).give_up().await?)
     }
