@@ -16,6 +16,7 @@ use crate::mark;
 use crate::place::Place;
 
 use super::put_back::put_back;
+use super::unblock::unblock;
 use super::{event, fault_of_change};
 
 /// Autoscalers, as the file would write their kind.
@@ -241,6 +242,7 @@ pub(super) async fn deploy(
             applied.map_err(fault_of_change)?
         };
         deployed = change_held(cluster, cx, original, &applied, &plan.environment).await?;
+        unblock(cluster, &original.object, &deployed, Some(iteration)).await?;
     }
     Ok(deployed)
 }

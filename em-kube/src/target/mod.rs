@@ -8,6 +8,7 @@ mod look;
 mod put_back;
 mod rehearsed;
 mod resize;
+mod unblock;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

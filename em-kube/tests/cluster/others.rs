@@ -163,3 +163,36 @@ async fn a_pinned_autoscaler_is_held_and_set_free_again() {
     let hold = Place::of(["metadata", "annotations"]).key(mark::HOLD);
     assert!(hold.get(&free).is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: tests/run cluster"]
+async fn a_statefulset_that_waits_for_a_broken_pod_is_put_back() {
+    let room = Room::enter().await;
+    let sets = room.cluster.objects("statefulset");
+    let set = crate::room::stateful_set();
+    sets.create(&set).await.unwrap();
+    let ready = async || {
+        let live = sets.need("shop").await.unwrap();
+        live["status"]["readyReplicas"] == 1
+    };
+    while !ready().await {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let mut spec = KubernetesSpec {
+        workload: "statefulset/shop".parse().unwrap(),
+        ..room.spec(ClusterPolicy::RollingUpdate)
+    };
+    let manager = Manager::of(&room, ClusterPolicy::RollingUpdate, "0123456789abcdef", 1);
+    // No such image: the pod never becomes ready.
+    let apply = json!({"image": {"reference": {"text": "localhost/nothing:{{value}}"}}});
+    let manager = patched_by(&mut spec, manager, &apply);
+    let undo = manager.acquire().await.unwrap();
+    let plan = manager.deploy(&undo, 5).await.unwrap();
+    let why = manager.until_stuck(&plan).await;
+    assert!(why.contains("localhost/nothing:5"), "{why}");
+    manager.restore(undo).await;
+    let live = sets.need("shop").await.unwrap();
+    assert_eq!(live["status"]["readyReplicas"], 1);
+    let image = "/spec/template/spec/containers/0/image";
+    assert_eq!(live.pointer(image), set.pointer(image));
+}

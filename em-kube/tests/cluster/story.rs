@@ -49,6 +49,23 @@ impl Manager {
         }
     }
 
+    /// Why the deployment will never be ready.
+    pub(crate) async fn until_stuck(&self, plan: &DeployPlan) -> String {
+        let cx = self.iteration();
+        let looks = async {
+            loop {
+                match self.target.readiness(&cx, plan).await.unwrap() {
+                    Readiness::Stuck { why, .. } => return why,
+                    Readiness::Progressing { .. } => self.target.changed(&cx).await,
+                    Readiness::Ready { .. } => panic!("it is ready"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), looks)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn restore(&self, undo: Undo) {
         self.target.restore(&self.hold(), Some(undo)).await.unwrap();
     }

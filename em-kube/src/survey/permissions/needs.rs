@@ -76,6 +76,10 @@ fn in_place(table: &mut Table, spec: &KubernetesSpec, plan: &Plan) {
     table.need(Row::like(&spec.workload), &["list"], LEFT);
     let change = "to change the workload and to put it back";
     table.need(own(&spec.workload), &["patch"], change);
+    if spec.workload.kind == "statefulset" {
+        let unblock = "to remove a pod that is stuck, for which a StatefulSet waits for ever";
+        table.need(Row::of("", "pods"), &["delete"], unblock);
+    }
     for object in others(spec, plan) {
         let change = "to change an object that a tunable means and to put it back";
         table.need(own(object), &["patch"], change);
@@ -96,7 +100,7 @@ fn clones(table: &mut Table, spec: &KubernetesSpec, plan: &Plan) {
     let make = "to make clones and to remove them";
     let verbs = ["get", "list", "watch", "create", "delete"];
     table.need(Row::like(&spec.workload), &verbs, make);
-    let verbs = ["list", "create", "delete"];
+    let verbs = ["get", "list", "create", "delete"];
     table.need(Row::of("", "services"), &verbs, make);
     table.need(Row::of("", "configmaps"), &["list"], make);
     for object in others(spec, plan) {
