@@ -195,6 +195,8 @@ enum InitKind {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// For a workload of a cluster, from what it has today: resources, JVM or Node options, its Service
+    Kubernetes(kube::InitArgs),
 }
 
 /// Why a command has no answer. The code is the process's own.
@@ -267,6 +269,9 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
+        Some(Command::Init {
+            kind: InitKind::Kubernetes(args),
+        }) => kube::init(&args)?,
         Some(Command::Schema { of }) => match of {
             SchemaOf::File => format!("{:#}\n", em_core::file::schema()),
             SchemaOf::Report => format!("{:#}\n", Report::schema()),

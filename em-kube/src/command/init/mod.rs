@@ -132,7 +132,7 @@ fn head(found: Found<'_>, container: &Container<'_>, service: Option<&service::G
     );
     format!(
         "\
-# An experiment: which configuration of {object} is best, and is that proven?
+# An experiment: which configuration of {kind}/{own} is best, and is that proven?
 # Written from what runs today. `em check FILE` says what would be done, and changes nothing.
 name: {name}
 
@@ -150,6 +150,8 @@ target:
         name = quoted(&name),
         context = quoted(found.context),
         namespace = quoted(found.namespace),
+        kind = object.kind,
+        own = object.name,
         object = quoted(&object.to_string()),
         container = quoted(&container.name),
     )
@@ -216,7 +218,8 @@ const HTTP: &str = "
 # of what the baseline sustains, which is found once.
 load: { kind: http, url: \"http://{{address}}/\" }
 
-# What is best. Also: `maximize`, and other statistics such as `.mean` or `.p99.9`.
+# What is best. Also: `maximize`, and other statistics such as `.mean` or `.p99.9`. What may grow and costs
+# nothing will grow: `constraints`, or a cost as the objective, hold it.
 objective: { minimize: load.response_time.p99 }
 ";
 

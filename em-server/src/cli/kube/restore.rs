@@ -11,7 +11,7 @@ use em_kube::cluster::Cluster;
 use em_kube::command::restore::{Held, look};
 use em_kube::fault::KubeError;
 
-use super::super::guard::confirm;
+use super::super::guard::{check_askable, confirm};
 use super::super::{Failure, print};
 use super::{Where, failure};
 use crate::screen;
@@ -50,6 +50,7 @@ pub(super) async fn restore(args: &RestoreArgs) -> Result<(), Failure> {
         return Ok(());
     };
     screen::say(shown(&held, &cluster).trim_end());
+    check_askable(args.yes)?;
     if !args.force {
         refuse_living(&held, &cluster).await?;
     }
