@@ -4,5 +4,6 @@
 //! `localhost/busybox:1` and `localhost/em:test`. Each test has a namespace of its own.
 
 mod conformance;
+mod left;
 mod room;
 mod story;

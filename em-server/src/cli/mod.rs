@@ -44,6 +44,9 @@ EXAMPLES
   em check FILE --set measurement.cycles=1         with one value changed
   em query FILE p99 --window 5m                    what the datasource of a metric answers now
   em init process -- ./server --port {{port}}      write a commented file for a program of yours
+  em init kubernetes deploy/shop -n shop           write one for a workload of a cluster
+  em run FILE --context eu-prod                    a protected context is meant: say so
+  em kube list -A                                  what of ours is in a cluster
 
 EXIT CODES
   0  answered
@@ -53,6 +56,14 @@ EXIT CODES
   4  called off
   5  the target is not put back
   130  interrupted; run it again to go on";
+
+/// What `em run --help` says of clusters.
+const RUN: &str = "\
+CLUSTERS
+  Before the first write to a cluster it is shown what will be written, and asked whether it may be;
+  without a terminal --yes is needed. A context that matches `protected` in
+  ~/.config/experiment-manager/config.yaml (without the file: \"*prod*\") needs --context with its name,
+  too. Policy observe writes nothing and needs neither.";
 
 /// What plain `em` prints.
 const TRY: &str = "\
@@ -65,6 +76,7 @@ Try one of these:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an experiment to its answer, or go on with one that was broken off
+    #[command(after_help = RUN)]
     Run(RunArgs),
     /// List the experiments there are
     List(ListArgs),

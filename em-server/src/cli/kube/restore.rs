@@ -64,7 +64,12 @@ pub(super) async fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     for left in &restored.left {
         section.row("left alone", [left.clone()]);
     }
-    if restored.back.is_empty() && restored.left.is_empty() {
+    if held.is_resized() {
+        section.row(
+            "pods",
+            ["were told the resources of the original".to_owned()],
+        );
+    } else if restored.back.is_empty() && restored.left.is_empty() {
         section.row(
             "as it was",
             ["everything: only our marks were there".to_owned()],
