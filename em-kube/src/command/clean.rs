@@ -70,41 +70,51 @@ fn fate(thing: &Thing, before: &[Thing], now: &[Thing]) -> Fate {
     let leases = || now.iter().filter(|one| one.what == What::Lease);
     let named = leases().find(|lease| thing.lease.is_some() && lease.lease == thing.lease);
     match thing.what {
-        What::Held => Fate::Left(format!(
-            "it is still changed: em kube restore {}",
-            thing.object
-        )),
-        What::Lease => match holder(thing, now) {
-            _ if !is_dead(thing, before) => Fate::Left("somebody renews it".to_owned()),
-            Some(held) => Fate::Left(format!("{held} is still changed: em kube restore {held}")),
-            None => Fate::Removed,
+        What::Lease if !is_dead(thing, before) => Fate::renewed(),
+        What::Lease => holder(thing, now).map_or(Fate::Removed, Fate::held),
+        What::Held => match named {
+            Some(lease) if !is_dead(lease, before) => Fate::renewed(),
+            Some(_) | None => Fate::held(thing),
         },
         What::Copy => match named {
-            Some(lease) if is_dead(lease, before) => Fate::Along,
-            Some(_) => Fate::Left("somebody renews its Lease".to_owned()),
+            Some(lease) if !is_dead(lease, before) => Fate::renewed(),
+            Some(_) => Fate::Along,
             None => Fate::Left("its Lease is gone: the cluster removes it by itself".to_owned()),
         },
-        What::Undo => match held_by(thing, now) {
-            Some(held) => Fate::Left(format!("{held} is still changed: em kube restore {held}")),
-            None if leases().any(|lease| is_of(lease, thing) && !is_dead(lease, before)) => {
-                Fate::Left("somebody renews its Lease".to_owned())
-            }
-            None => Fate::Removed,
-        },
+        What::Undo if leases().any(|lease| is_of(lease, thing) && !is_dead(lease, before)) => {
+            Fate::renewed()
+        }
+        What::Undo => held_by(thing, now).map_or(Fate::Removed, Fate::held),
         What::Load => {
-            let own: Vec<_> = leases().filter(|lease| is_beside(lease, thing)).collect();
-            if own.is_empty() {
-                let why = format!(
-                    "no Lease tells whether its owner lives (if not: kubectl delete -n {} {})",
-                    thing.namespace, thing.object
-                );
-                Fate::Left(why)
-            } else if own.iter().all(|lease| is_dead(lease, before)) {
+            let mut own = leases().filter(|lease| is_beside(lease, thing)).peekable();
+            if own.peek().is_none() {
+                Fate::unknown(thing)
+            } else if own.all(|lease| is_dead(lease, before)) {
                 Fate::Removed
             } else {
-                Fate::Left("its experiment is alive".to_owned())
+                Fate::renewed()
             }
         }
+    }
+}
+
+impl Fate {
+    fn renewed() -> Self {
+        Self::Left("its experiment is alive: somebody renews its Lease".to_owned())
+    }
+
+    fn held(held: &Thing) -> Self {
+        let (object, namespace) = (&held.object, &held.namespace);
+        Self::Left(format!(
+            "{object} is still changed: em kube restore {object} -n {namespace}"
+        ))
+    }
+
+    fn unknown(thing: &Thing) -> Self {
+        let (object, namespace) = (&thing.object, &thing.namespace);
+        Self::Left(format!(
+            "no Lease tells whether its owner lives (if not: kubectl delete -n {namespace} {object})"
+        ))
     }
 }
 
@@ -115,17 +125,15 @@ fn is_dead(lease: &Thing, before: &[Thing]) -> bool {
 }
 
 /// The held object that names this Lease.
-fn holder<'a>(lease: &Thing, now: &'a [Thing]) -> Option<&'a str> {
+fn holder<'a>(lease: &Thing, now: &'a [Thing]) -> Option<&'a Thing> {
     let mut held = now.iter().filter(|thing| thing.what == What::Held);
     held.find(|held| held.lease == lease.lease)
-        .map(|held| held.object.as_str())
 }
 
 /// The held object that names this undo.
-fn held_by<'a>(undo: &Thing, now: &'a [Thing]) -> Option<&'a str> {
+fn held_by<'a>(undo: &Thing, now: &'a [Thing]) -> Option<&'a Thing> {
     let mut held = now.iter().filter(|thing| thing.what == What::Held);
     held.find(|held| held.about.as_deref() == Some(undo.object.as_str()))
-        .map(|held| held.object.as_str())
 }
 
 /// Whether a Lease and an undo are of one hold; where it cannot be read, of one experiment.

@@ -94,20 +94,25 @@ fn differs(named: &str, of_file: &[&str]) -> String {
     )
 }
 
+/// Refuses where a word is needed and nobody can be asked for it.
+pub(super) fn check_askable(yes: bool) -> Result<(), Failure> {
+    if yes || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "nobody can be asked here whether this may be done: --yes agrees to what is shown above",
+    ))
+}
+
 /// Whether a person agrees to what was shown.
 pub(super) fn confirm(yes: bool) -> Result<(), Failure> {
+    check_askable(yes)?;
     if yes {
         return Ok(());
     }
-    let stdin = io::stdin();
-    if !stdin.is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::usage(
-            "nobody can be asked here whether this may be done: --yes agrees to what is shown above",
-        ));
-    }
     screen::ask("Go on? [y/N] ");
     let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
+    let read = io::stdin().lock().read_line(&mut answer);
     let is_yes = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
     if read.is_ok() && is_yes {
         return Ok(());

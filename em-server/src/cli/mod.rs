@@ -44,6 +44,9 @@ EXAMPLES
   em check FILE --set measurement.cycles=1         with one value changed
   em query FILE p99 --window 5m                    what the datasource of a metric answers now
   em init process -- ./server --port {{port}}      write a commented file for a program of yours
+  em init kubernetes deploy/shop -n shop           write one for a workload of a cluster
+  em run FILE --context eu-prod                    a protected context is meant: say so
+  em kube list -A                                  what of ours is in a cluster
 
 EXIT CODES
   0  answered
@@ -53,6 +56,14 @@ EXIT CODES
   4  called off
   5  the target is not put back
   130  interrupted; run it again to go on";
+
+/// What `em run --help` says of clusters.
+const RUN: &str = "\
+CLUSTERS
+  Before the first write to a cluster it is shown what will be written, and asked whether it may be;
+  without a terminal --yes is needed. A context that matches `protected` in
+  ~/.config/experiment-manager/config.yaml (without the file: \"*prod*\") needs --context with its name,
+  too. Policy observe writes nothing and needs neither.";
 
 /// What plain `em` prints.
 const TRY: &str = "\
@@ -65,6 +76,7 @@ Try one of these:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an experiment to its answer, or go on with one that was broken off
+    #[command(after_help = RUN)]
     Run(RunArgs),
     /// List the experiments there are
     List(ListArgs),
@@ -195,6 +207,8 @@ enum InitKind {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// For a workload of a cluster, from what it has today: resources, JVM or Node options, its Service
+    Kubernetes(kube::InitArgs),
 }
 
 /// Why a command has no answer. The code is the process's own.
@@ -267,6 +281,9 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
+        Some(Command::Init {
+            kind: InitKind::Kubernetes(args),
+        }) => kube::init(&args)?,
         Some(Command::Schema { of }) => match of {
             SchemaOf::File => format!("{:#}\n", em_core::file::schema()),
             SchemaOf::Report => format!("{:#}\n", Report::schema()),

@@ -84,7 +84,10 @@ fn row(thing: &Thing, now: Timestamp) -> Vec<String> {
         .map_or_else(String::new, |since| format!("since {since:.0}"));
     let more = match (thing.what, &thing.about) {
         (What::Lease, _) => lease(thing, now),
-        (What::Held, _) => format!("put back by: em kube restore {}", thing.object),
+        (What::Held, _) => {
+            let (object, namespace) = (&thing.object, &thing.namespace);
+            format!("put back at its end, or by: em kube restore {object} -n {namespace}")
+        }
         (What::Undo, Some(about)) => format!("the original of {about}"),
         _ => String::new(),
     };

@@ -6,12 +6,20 @@ mod restore;
 
 use clap::{Args, Subcommand};
 use em_core::fault::Fault;
-use em_core::plan::IN_CLUSTER;
+use em_core::plan::{IN_CLUSTER, ObjectRef};
 use em_kube::cluster::{Cluster, contexts};
 use em_kube::fault::KubeError;
 
 use super::guard::check_named;
 use super::{Failure, runtime};
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The workload: deploy/NAME, sts/NAME or ds/NAME
+    object: ObjectRef,
+    #[command(flatten)]
+    place: Where,
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KubeCommand {
@@ -96,6 +104,15 @@ impl Where {
         check_named(&self.context()?, self.context.is_some())?;
         self.connect().await
     }
+}
+
+/// A file for a workload, from the workload. Nothing is written to the cluster.
+pub(super) fn init(args: &InitArgs) -> Result<String, Failure> {
+    runtime()?.block_on(async {
+        let cluster = args.place.connect().await?;
+        let text = em_kube::command::init::init(&cluster, &args.object).await;
+        text.map_err(failure)
+    })
 }
 
 pub(super) fn kube(command: &KubeCommand) -> Result<(), Failure> {

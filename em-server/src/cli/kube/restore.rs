@@ -11,7 +11,7 @@ use em_kube::cluster::Cluster;
 use em_kube::command::restore::{Held, look};
 use em_kube::fault::KubeError;
 
-use super::super::guard::confirm;
+use super::super::guard::{check_askable, confirm};
 use super::super::{Failure, print};
 use super::{Where, failure};
 use crate::screen;
@@ -50,6 +50,7 @@ pub(super) async fn restore(args: &RestoreArgs) -> Result<(), Failure> {
         return Ok(());
     };
     screen::say(shown(&held, &cluster).trim_end());
+    check_askable(args.yes)?;
     if !args.force {
         refuse_living(&held, &cluster).await?;
     }
@@ -63,7 +64,12 @@ pub(super) async fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     for left in &restored.left {
         section.row("left alone", [left.clone()]);
     }
-    if restored.back.is_empty() && restored.left.is_empty() {
+    if held.is_resized() {
+        section.row(
+            "pods",
+            ["were told the resources of the original".to_owned()],
+        );
+    } else if restored.back.is_empty() && restored.left.is_empty() {
         section.row(
             "as it was",
             ["everything: only our marks were there".to_owned()],

@@ -1,1 +1,0 @@
-//! A file to start from.
