@@ -14,6 +14,7 @@ mod em;
 mod figure;
 mod fuzz;
 mod kill9;
+mod kube_failures;
 mod machine;
 mod nginx;
 mod overhead;
