@@ -54,8 +54,10 @@ pub(super) struct Names {
 pub(super) enum When {
     /// As soon as em has taken its Lease.
     Held,
-    /// So many milliseconds after a pod of the trial is ready.
-    Ready(u64),
+    /// As soon as a pod of the trial is ready.
+    Ready,
+    /// When the load has reached a pod of the trial, in its first cycle.
+    Loaded,
 }
 
 /// Where Kubernetes shows the cause first.
@@ -117,12 +119,12 @@ pub(super) const CASE: Case = Case {
     value: "bad",
     cycle: "1s",
     act: "",
-    when: When::Ready(800),
+    when: When::Loaded,
     clean: "",
     is_alone: false,
     cause: Cause::Before,
     expected: Expected {
-        code: 3,
+        code: 0,
         outcome: Some("infeasible"),
         words: &[],
     },
@@ -132,16 +134,16 @@ pub(super) const CASE: Case = Case {
 /// A trial that is refused before anything is done.
 pub(super) const fn refused(words: &'static [&'static str]) -> Expected {
     Expected {
-        code: 1,
+        code: 3,
         outcome: None,
         words,
     }
 }
 
-/// A trial that ends like this without any number.
+/// A trial that ends like this: that is an answer, too.
 pub(super) const fn ends(outcome: &'static str, words: &'static [&'static str]) -> Expected {
     Expected {
-        code: 3,
+        code: 0,
         outcome: Some(outcome),
         words,
     }
@@ -165,7 +167,7 @@ metadata:
   annotations: {{ owner: somebody }}
 spec:
   replicas: 1
-  progressDeadlineSeconds: 6
+  progressDeadlineSeconds: 40
   selector: {{ matchLabels: {{ app: demo }} }}
   template:
     metadata: {{ labels: {{ app: demo }} }}

@@ -94,7 +94,7 @@ kubectl -n $NS annotate deployment demo --overwrite experiment-manager.io/taken=
         name: "quota-in-mid-trial",
         act: "kubectl -n $NS create quota small --hard=pods=1",
         cycle: "1s",
-        when: When::Ready(0),
+        when: When::Ready,
         cause: Cause::Event("exceeded quota"),
         expected: ends("failed cluster", &["exceeded quota"]),
         ..MIDWAY

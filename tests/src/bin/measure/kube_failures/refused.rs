@@ -43,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
             service: "other",
             ..CASE.names
         },
-        expected: refused(&["service/other"]),
+        expected: refused(&["no Service other"]),
         ..CASE
     },
     Case {
@@ -55,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "autoscaler",
         prepare: "kubectl -n $NS autoscale deployment demo --cpu-percent=50 --min=1 --max=3",
-        tunable: "range: [1, 3], apply: replicas",
+        tunable: "range: [1, 3], apply: { replicas: true }",
         value: "2",
         expected: refused(&["utoscaler"]),
         ..CASE

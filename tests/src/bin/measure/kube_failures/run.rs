@@ -1,5 +1,6 @@
 //! Runs one case in a namespace of its own, and says what was not as expected.
 
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -24,6 +25,9 @@ const READY: &str = "--timeout=60s";
 const GOAL: Duration = Duration::from_secs(5);
 /// How long the cluster may take to show what ends a trial.
 const SHOWN: Duration = Duration::from_secs(100);
+
+/// Connections in a pod's table that only load makes: a probe makes one a second.
+const LOADED: usize = 20;
 
 /// What became of a case.
 #[derive(Debug)]
@@ -51,7 +55,23 @@ fn prepare(case: &Case, em: &Em) -> Result<()> {
     cluster::apply(&case.objects())?;
     let ready = ["rollout", "status", "deployment/demo", "-n", case.name];
     cluster::kubectl(&[&ready[..], &[READY]].concat())?;
+    answers(case)?;
     shell(case, em, case.prepare)
+}
+
+/// Waits until the Service of a case leads to its pod.
+fn answers(case: &Case) -> Result<()> {
+    let address = ["get", "service", "demo", "-n", case.name, "-o"];
+    let address = [&address[..], &["jsonpath={.spec.clusterIP}:80"]].concat();
+    let address: SocketAddr = cluster::kubectl(&address)?
+        .parse()
+        .context("a Service has an address")?;
+    let end = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
+        ensure!(Instant::now() < end, "the Service does not answer");
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 fn observe(case: &Case, em: &Em) -> Result<Seen> {
@@ -76,7 +96,8 @@ fn observe(case: &Case, em: &Em) -> Result<Seen> {
         (Cause::Act, _) => acted,
         (Cause::Pod(words) | Cause::Event(words) | Cause::Workload(words), Some(sight))
         | (Cause::Node(words), Some(sight)) => {
-            sight.wait(Duration::from_secs(1), |line| line.contains(words))
+            let seen = sight.wait(Duration::from_secs(1), |line| line.contains(words));
+            seen.map(|(at, _)| at)
         }
         (_, None) => None,
     };
@@ -109,38 +130,59 @@ fn sight_of_act(case: &Case) -> Result<Option<Sight>> {
     let namespace = case.name;
     let path = match case.when {
         When::Held => format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"),
-        When::Ready(_) => format!("/api/v1/namespaces/{namespace}/pods"),
+        When::Ready | When::Loaded => format!("/api/v1/namespaces/{namespace}/pods"),
     };
     Sight::of(&path).map(Some)
 }
 
-/// Does what is to be done in mid-trial, and answers when it was done.
+/// Does what is to be done in mid-trial, and answers when it began: what it does shows while it runs.
 fn act(case: &Case, em: &Em, sight: Option<&Sight>) -> Result<Option<Instant>> {
     let Some(sight) = sight else {
         return Ok(None);
     };
-    let (seen, more) = match case.when {
-        When::Held => (sight.wait(SHOWN, |line| line.contains("holderIdentity")), 0),
-        When::Ready(more) => (sight.wait(SHOWN, is_ready_of_trial), more),
+    let seen = match case.when {
+        When::Held => sight.wait(SHOWN, |line| line.contains("holderIdentity")),
+        When::Ready | When::Loaded => sight.wait(SHOWN, |line| ready_of_trial(line).is_some()),
     };
-    if seen.is_none() {
+    let Some((_, line)) = seen else {
+        return Ok(None);
+    };
+    if let (When::Loaded, Some(pod)) = (case.when, ready_of_trial(&line))
+        && !is_loaded(case, &pod)
+    {
         return Ok(None);
     }
-    thread::sleep(Duration::from_millis(more));
     shell(case, em, case.act)?;
     Ok(Some(Instant::now()))
 }
 
-fn is_ready_of_trial(line: &str) -> bool {
-    let Ok(change) = serde_json::from_str::<Json>(line) else {
-        return false;
-    };
+/// The name of the pod of the trial that is seen to be ready.
+fn ready_of_trial(line: &str) -> Option<String> {
+    let change: Json = serde_json::from_str(line).ok()?;
     let pod = &change["object"];
     let marks = &pod["metadata"]["annotations"];
-    let conditions = pod["status"]["conditions"].as_array();
+    marks.get("experiment-manager.io/iteration")?;
+    let conditions = pod["status"]["conditions"].as_array()?;
     let is_ready = |one: &Json| one["type"] == "Ready" && one["status"] == "True";
-    marks.get("experiment-manager.io/iteration").is_some()
-        && conditions.is_some_and(|conditions| conditions.iter().any(is_ready))
+    let name = pod["metadata"]["name"].as_str()?;
+    conditions.iter().any(is_ready).then(|| name.to_owned())
+}
+
+/// Waits until more connections have reached a pod than its probe makes.
+fn is_loaded(case: &Case, pod: &str) -> bool {
+    let end = Instant::now() + SHOWN;
+    let look = ["exec", "-n", case.name, pod, "--"];
+    let look = [&look[..], &["cat", "/proc/net/tcp", "/proc/net/tcp6"]].concat();
+    while Instant::now() < end {
+        let Ok(table) = cluster::kubectl(&look) else {
+            return false;
+        };
+        let at_port = table.lines().filter(|line| line.contains(":1F90 "));
+        if at_port.count() >= LOADED {
+            return true;
+        }
+    }
+    false
 }
 
 /// Runs commands of a case; `$NS` is its namespace, `$CONFIG` a kubeconfig of its own, `$STATE` the cluster's folder.
@@ -215,22 +257,23 @@ fn judge(case: &Case, told: &Told, caused: Option<Instant>, before: Option<&Json
     })
 }
 
-/// How the trial ended, and why; without a report, what em said.
+/// How the trial ended, and why; where there is no trial, what em said instead.
 fn outcome(told: &Told) -> (Option<String>, String) {
+    let said = told.said_at_work();
     let Some(report) = &told.report else {
-        return (None, told.said());
+        return (None, said);
     };
-    let outcome = report
-        .trials
-        .first()
-        .and_then(|trial| trial.outcome.clone());
-    let (kind, why) = match outcome {
-        None => ("no outcome".to_owned(), told.said()),
-        Some(Outcome::Measured) => ("measured".to_owned(), String::new()),
-        Some(Outcome::Cancelled) => ("cancelled".to_owned(), String::new()),
-        Some(Outcome::Infeasible { why }) => ("infeasible".to_owned(), why),
-        Some(Outcome::Invalid { why }) => ("invalid".to_owned(), why),
-        Some(Outcome::Failed { blame, why }) => (format!("failed {blame}"), why),
+    let Some(trial) = report.trials.first() else {
+        return (None, format!("{}\n{said}", report.remarks.join("\n")));
     };
-    (Some(kind), why)
+    let (kind, why) = match &trial.outcome {
+        None => ("no outcome".to_owned(), ""),
+        Some(Outcome::Measured) => ("measured".to_owned(), ""),
+        Some(Outcome::Cancelled) => ("cancelled".to_owned(), ""),
+        Some(Outcome::Infeasible { why }) => ("infeasible".to_owned(), why.as_str()),
+        Some(Outcome::Invalid { why }) => ("invalid".to_owned(), why.as_str()),
+        Some(Outcome::Failed { blame, why }) => (format!("failed {blame}"), why.as_str()),
+    };
+    // What became of each iteration: one that others spoiled is told there, and repeated.
+    (Some(kind), format!("{why}\n{said}"))
 }

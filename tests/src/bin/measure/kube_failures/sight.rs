@@ -37,14 +37,18 @@ impl Sight {
         Ok(Self { kubectl, seen })
     }
 
-    /// When an object that fits was first seen; none where that takes longer than `patience`.
-    pub(super) fn wait(&self, patience: Duration, fits: impl Fn(&str) -> bool) -> Option<Instant> {
+    /// The first object that fits, and when it was seen; none where that takes longer than `patience`.
+    pub(super) fn wait(
+        &self,
+        patience: Duration,
+        fits: impl Fn(&str) -> bool,
+    ) -> Option<(Instant, String)> {
         let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let (at, line) = self.seen.recv_timeout(left).ok()?;
             if fits(&line) {
-                return Some(at);
+                return Some((at, line));
             }
         }
     }

@@ -33,7 +33,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "image-pull",
-        tunable: "choices: [localhost/busybox:1, localhost/nothing:1], apply: image",
+        tunable: "choices: [localhost/busybox:1, localhost/nothing:1], apply: { image: '{{value}}' }",
         value: "localhost/nothing:1",
         cause: Cause::Pod("ErrImagePull"),
         expected: ends(
@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         name: "image-never-pulled",
         prepare: r#"kubectl -n $NS patch deployment demo --type=json -p '[{"op":"replace","path":"/spec/template/spec/containers/0/imagePullPolicy","value":"Never"}]'
             kubectl -n $NS rollout status deployment demo --timeout=30s"#,
-        tunable: "choices: [localhost/busybox:1, localhost/nothing:1], apply: image",
+        tunable: "choices: [localhost/busybox:1, localhost/nothing:1], apply: { image: '{{value}}' }",
         value: "localhost/nothing:1",
         cause: Cause::Pod("ErrImageNeverPull"),
         expected: ends("infeasible", &["ErrImageNeverPull"]),
@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "image-name-invalid",
-        tunable: "choices: [localhost/busybox:1, 'localhost/Bad_:Name:x'], apply: image",
+        tunable: "choices: [localhost/busybox:1, 'localhost/Bad_:Name:x'], apply: { image: '{{value}}' }",
         value: "'localhost/Bad_:Name:x'",
         cause: Cause::Pod("InvalidImageName"),
         expected: ends("infeasible", &["InvalidImageName"]),
@@ -123,14 +123,24 @@ pub(super) const CASES: &[Case] = &[
         tunable: "choices: [nobody, default], apply: { patch: { spec: { template: { spec: { serviceAccountName: '{{value}}' } } } }, type: merge }",
         value: "nobody",
         cause: Cause::Event("FailedCreate"),
-        expected: ends("infeasible", &["serviceaccount \\\"nobody\\\" not found"]),
+        expected: ends(
+            "failed target",
+            &["serviceaccount \\\"nobody\\\" not found"],
+        ),
         ..CASE
     },
     Case {
         name: "never-ready",
+        prepare: r#"kubectl -n $NS patch deployment demo -p '{"spec":{"progressDeadlineSeconds":4}}'"#,
         bad: "exec httpd -f -p 8081 -h /tmp",
         cause: Cause::Workload("ProgressDeadlineExceeded"),
-        expected: ends("infeasible", &["is not ready"]),
+        expected: ends(
+            "infeasible",
+            &[
+                "was not ready before its own deadline",
+                "Readiness probe failed",
+            ],
+        ),
         ..CASE
     },
     Case {

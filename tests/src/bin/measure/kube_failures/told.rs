@@ -112,9 +112,12 @@ impl Told {
         said.map_or(self.ended, |(at, _)| *at)
     }
 
-    /// All of stderr.
-    pub(super) fn said(&self) -> String {
-        let lines: Vec<&str> = self.lines.iter().map(|(_, line)| line.as_str()).collect();
+    /// What it said after it had shown what is asked and where it measures.
+    pub(super) fn said_at_work(&self) -> String {
+        let is_first = |(_, line): &(Instant, String)| line.starts_with("machine: ");
+        let shown = self.lines.iter().position(is_first);
+        let lines = self.lines.iter().skip(shown.map_or(0, |shown| shown + 1));
+        let lines: Vec<&str> = lines.map(|(_, line)| line.as_str()).collect();
         lines.join("\n")
     }
 }
