@@ -70,7 +70,57 @@ impl Place {
     pub fn set(&self, object: &mut Json, value: Option<Json>) {
         set(object, &self.0, value);
     }
+
+    /// Makes an object here as `model` is. What `model` has not, goes from the outermost part of it on: what the
+    /// cluster added to a volume or a probe of its own accord cannot stand alone.
+    pub fn copy(&self, object: &mut Json, model: &Json) {
+        match self.missing_in(model) {
+            Some(outermost) => outermost.set(object, None),
+            None => self.set(object, self.get(model).cloned()),
+        }
+    }
+
+    /// The outermost part on the way here that an object has not, lists and maps aside that others fill, too.
+    pub fn missing_in(&self, object: &Json) -> Option<Self> {
+        let ends = 1..=self.0.len();
+        let mut prefixes = ends.filter_map(|end| Some(Self(self.0.get(..end)?.to_vec())));
+        prefixes.find(|prefix| {
+            let next = self.0.get(prefix.0.len());
+            let is_list = matches!(next, Some(Step::Named(_)));
+            let is_shared = next.is_some() && (is_list || prefix.is_shared());
+            !is_shared && prefix.get(object).is_none()
+        })
+    }
+
+    /// Whether this is `other` or lies below it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
+    /// Whether this is a map that anybody puts something into.
+    fn is_shared(&self) -> bool {
+        matches!(self.0.last(), Some(Step::Key(key)) if SHARED.contains(&key.as_str()))
+    }
+
+    /// The place of the same thing under its older name, which the cluster keeps equal.
+    pub fn twin(&self) -> Option<Self> {
+        let (last, above) = self.0.split_last()?;
+        let is_account = matches!(last, Step::Key(key) if key == "serviceAccountName");
+        is_account.then(|| Self(above.to_vec()).key("serviceAccount"))
+    }
 }
+
+/// Maps of free names.
+const SHARED: [&str; 8] = [
+    "metadata",
+    "annotations",
+    "labels",
+    "matchLabels",
+    "nodeSelector",
+    "limits",
+    "requests",
+    "data",
+];
 
 fn is_named(entry: &Json, name: &str) -> bool {
     entry.get("name").and_then(Json::as_str) == Some(name)
@@ -224,5 +274,43 @@ mod tests {
         let mut object = original.clone();
         variable("A").set(&mut object, None);
         assert_eq!(object, original);
+    }
+
+    #[test]
+    fn what_was_added_goes_with_what_the_cluster_added_to_it() {
+        let original = json!({"spec": {"containers": [{"name": "app"}], "restart": "Always"}});
+        let volume = Place::of(["spec", "volumes"]).named("more");
+        let probe = Place::of(["spec", "containers"]).named("app").key("probe");
+        let mut object = json!({"spec": {
+            "containers": [{"name": "app", "probe": {"get": {"path": "/", "scheme": "HTTP"}, "period": 10}}],
+            "restart": "Always",
+            "volumes": [{"name": "more", "configMap": {"name": "x", "defaultMode": 420}}, {"name": "theirs"}],
+        }});
+        let touched = [
+            volume.key("configMap").key("name"),
+            probe.key("get").key("path"),
+        ];
+        for place in &touched {
+            place.copy(&mut object, &original);
+        }
+        // The whole list is new, and the entry of somebody else stands in it.
+        assert_eq!(
+            object,
+            json!({"spec": {"containers": [{"name": "app"}], "restart": "Always", "volumes": [{"name": "theirs"}]}})
+        );
+        let mark = Place::of(["metadata", "annotations"]).key("ours");
+        let mut object = json!({"metadata": {"annotations": {"ours": "1", "theirs": "2"}}});
+        mark.copy(&mut object, &json!({"metadata": {}}));
+        assert_eq!(
+            object,
+            json!({"metadata": {"annotations": {"theirs": "2"}}})
+        );
+    }
+
+    #[test]
+    fn an_account_is_known_by_two_names() {
+        let place = Place::of(["spec", "serviceAccountName"]);
+        assert_eq!(place.twin(), Some(Place::of(["spec", "serviceAccount"])));
+        assert_eq!(Place::of(["spec", "replicas"]).twin(), None);
     }
 }

@@ -86,6 +86,8 @@ pub fn touched(
             }
         }
     }
+    let twins: Vec<Place> = places.iter().filter_map(Place::twin).collect();
+    places.extend(twins);
     Ok(places)
 }
 
@@ -165,7 +167,7 @@ pub fn applied(
 pub fn wanted(live: &Json, applied: &Json, touched: &BTreeSet<Place>) -> Json {
     let mut wanted = live.clone();
     for place in touched {
-        place.set(&mut wanted, place.get(applied).cloned());
+        place.copy(&mut wanted, applied);
     }
     wanted
 }

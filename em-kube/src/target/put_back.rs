@@ -84,6 +84,11 @@ fn restored(seen: &Json, original: &Original) -> (Json, Vec<String>) {
     let digests: BTreeMap<String, String> = digests
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
+    // Our own mark on the pods is ours in any case: nobody else writes it.
+    let is_ours = |place: &Place| {
+        place.to_string().contains(mark::ITERATION)
+            || digests.get(&place.to_string()) == Some(&digest_at(place, seen))
+    };
     let mut wanted = seen.clone();
     let mut alone = Vec::new();
     for place in &original.touched {
@@ -91,11 +96,14 @@ fn restored(seen: &Json, original: &Original) -> (Json, Vec<String>) {
         if place.get(seen) == was {
             continue;
         }
-        // Our own mark on the pods goes in any case: nobody else writes it.
-        let is_ours = place.to_string().contains(mark::ITERATION)
-            || digests.get(&place.to_string()) == Some(&digest_at(place, seen));
-        if is_ours {
-            place.set(&mut wanted, was.cloned());
+        // What was added goes as a whole or not at all.
+        let added = place.missing_in(&original.body);
+        let others = original.touched.iter();
+        let mut with_it = others.filter(|other| {
+            *other == place || added.as_ref().is_some_and(|added| other.is_within(added))
+        });
+        if with_it.all(is_ours) {
+            place.copy(&mut wanted, &original.body);
         } else {
             alone.push(format!(
                 "{place} of {} was changed by somebody else meanwhile and is left as it is",

@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, decode, fuzz, kill9, kube_clones, kube_dead_time, kube_quickstart,
-    overhead, prom_quickstart, quickstart, raw_size, servers, suites, two_managers,
+    aa, crash, dead_time, decode, fuzz, kill9, kube_clones, kube_dead_time, kube_failures,
+    kube_quickstart, overhead, prom_quickstart, quickstart, raw_size, servers, suites,
+    two_managers,
 };
 
 /// One figure.
@@ -154,6 +155,13 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "no crash",
         kind: Kind::Counting,
         measure: fuzz::measure,
+    },
+    Figure {
+        name: "kube-failures",
+        what: "ways to fail on real pods: outcome, blame, reason, time to it, workload put back",
+        goal: ">= 25 of 25, each told within 5 s",
+        kind: Kind::Counting,
+        measure: kube_failures::measure,
     },
     Figure {
         name: "walls",

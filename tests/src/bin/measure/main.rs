@@ -16,6 +16,7 @@ mod fuzz;
 mod kill9;
 mod kube_clones;
 mod kube_dead_time;
+mod kube_failures;
 mod kube_quickstart;
 mod kube_shop;
 mod machine;
