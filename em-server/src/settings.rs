@@ -47,13 +47,14 @@ impl Settings {
             anyhow::anyhow!("{place} cannot be read: {}", lines.join("; "))
         })?;
         let mut settings = Self::default();
-        let entries = match tree.kind {
-            NodeKind::Null => return Ok(settings),
-            NodeKind::Map(entries) => entries,
-            _ => bail!(
+        if tree.kind == NodeKind::Null {
+            return Ok(settings);
+        }
+        let NodeKind::Map(entries) = &tree.kind else {
+            bail!(
                 "{place} is {}, not a map (protected: [\"*prod*\"])",
                 tree.noun()
-            ),
+            );
         };
         for entry in entries {
             if entry.key != "protected" {
@@ -84,9 +85,11 @@ fn patterns(node: &Node) -> Result<Vec<String>> {
             node.noun()
         );
     };
-    let text = |item: &Node| match &item.kind {
-        NodeKind::Text(text) => Ok(text.clone()),
-        _ => bail!("a pattern is text, and this is {} (quote it)", item.noun()),
+    let text = |item: &Node| {
+        let NodeKind::Text(text) = &item.kind else {
+            bail!("a pattern is text, and this is {} (quote it)", item.noun());
+        };
+        Ok(text.clone())
     };
     items.iter().map(text).collect()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
-use em_core::plan::Plan;
+use em_core::plan::{Plan, TargetSpec};
 
 use super::Failure;
 use crate::screen;
@@ -26,14 +26,18 @@ impl Agreed {
     /// Refuses contexts that are not meant: other ones than named, and protected ones that are not named.
     pub(super) fn check(&self, plan: &Plan) -> Result<(), Failure> {
         let written = intent::written(plan);
-        let of_target = match &plan.target {
-            em_core::plan::TargetSpec::Kubernetes(spec) => Some(spec.context.as_str()),
-            _ => None,
+        // What is only looked at may be named, too.
+        let looked_at = match &plan.target {
+            TargetSpec::Kubernetes(spec) => Some(spec.context.as_str()),
+            TargetSpec::Process(_)
+            | TargetSpec::Command(_)
+            | TargetSpec::Observe
+            | TargetSpec::Simulated(_)
+            | TargetSpec::Custom(_)
+            | _ => None,
         };
-        let of_file: Vec<&str> = of_target
-            .into_iter()
-            .chain(written.iter().copied().filter(|one| of_target != Some(one)))
-            .collect();
+        let mut of_file: Vec<&str> = looked_at.into_iter().chain(written.clone()).collect();
+        of_file.dedup();
         for named in &self.context {
             if !of_file.contains(&named.as_str()) {
                 return Err(Failure::usage(differs(named, &of_file)));
