@@ -41,6 +41,10 @@ impl Settings {
     }
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        let says_nothing = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+        if std::str::from_utf8(bytes).is_ok_and(|text| text.lines().all(says_nothing)) {
+            return Ok(Self::default());
+        }
         let place = path.display();
         let tree = Node::parse(bytes).map_err(|violations| {
             let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();

@@ -10,6 +10,14 @@ use crate::screen;
 use crate::settings::Settings;
 use crate::view::intent;
 
+/// What `em run --help` says of clusters.
+pub(super) const HELP: &str = "\
+CLUSTERS
+  Before the first write to a cluster it is shown what will be written, and asked whether it may be;
+  without a terminal --yes is needed. A context that matches `protected` in
+  ~/.config/experiment-manager/config.yaml (without the file: \"*prod*\") needs --context with its name,
+  too. Policy observe writes nothing and needs neither.";
+
 /// The word of a person about clusters.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Agreed {
