@@ -41,19 +41,24 @@ impl Settings {
     }
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        let says_nothing = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+        if std::str::from_utf8(bytes).is_ok_and(|text| text.lines().all(says_nothing)) {
+            return Ok(Self::default());
+        }
         let place = path.display();
         let tree = Node::parse(bytes).map_err(|violations| {
             let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("{place} cannot be read: {}", lines.join("; "))
         })?;
         let mut settings = Self::default();
-        let entries = match tree.kind {
-            NodeKind::Null => return Ok(settings),
-            NodeKind::Map(entries) => entries,
-            _ => bail!(
+        if tree.kind == NodeKind::Null {
+            return Ok(settings);
+        }
+        let NodeKind::Map(entries) = &tree.kind else {
+            bail!(
                 "{place} is {}, not a map (protected: [\"*prod*\"])",
                 tree.noun()
-            ),
+            );
         };
         for entry in entries {
             if entry.key != "protected" {
@@ -84,9 +89,11 @@ fn patterns(node: &Node) -> Result<Vec<String>> {
             node.noun()
         );
     };
-    let text = |item: &Node| match &item.kind {
-        NodeKind::Text(text) => Ok(text.clone()),
-        _ => bail!("a pattern is text, and this is {} (quote it)", item.noun()),
+    let text = |item: &Node| {
+        let NodeKind::Text(text) = &item.kind else {
+            bail!("a pattern is text, and this is {} (quote it)", item.noun());
+        };
+        Ok(text.clone())
     };
     items.iter().map(text).collect()
 }

@@ -3,12 +3,20 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
-use em_core::plan::Plan;
+use em_core::plan::{Plan, TargetSpec};
 
 use super::Failure;
 use crate::screen;
 use crate::settings::Settings;
 use crate::view::intent;
+
+/// What `em run --help` says of clusters.
+pub(super) const HELP: &str = "\
+CLUSTERS
+  Before the first write to a cluster it is shown what will be written, and asked whether it may be;
+  without a terminal --yes is needed. A context that matches `protected` in
+  ~/.config/experiment-manager/config.yaml (without the file: \"*prod*\") needs --context with its name,
+  too. Policy observe writes nothing and needs neither.";
 
 /// The word of a person about clusters.
 #[derive(Debug, Clone, Default, Args)]
@@ -26,14 +34,18 @@ impl Agreed {
     /// Refuses contexts that are not meant: other ones than named, and protected ones that are not named.
     pub(super) fn check(&self, plan: &Plan) -> Result<(), Failure> {
         let written = intent::written(plan);
-        let of_target = match &plan.target {
-            em_core::plan::TargetSpec::Kubernetes(spec) => Some(spec.context.as_str()),
-            _ => None,
+        // What is only looked at may be named, too.
+        let looked_at = match &plan.target {
+            TargetSpec::Kubernetes(spec) => Some(spec.context.as_str()),
+            TargetSpec::Process(_)
+            | TargetSpec::Command(_)
+            | TargetSpec::Observe
+            | TargetSpec::Simulated(_)
+            | TargetSpec::Custom(_)
+            | _ => None,
         };
-        let of_file: Vec<&str> = of_target
-            .into_iter()
-            .chain(written.iter().copied().filter(|one| of_target != Some(one)))
-            .collect();
+        let mut of_file: Vec<&str> = looked_at.into_iter().chain(written.clone()).collect();
+        of_file.dedup();
         for named in &self.context {
             if !of_file.contains(&named.as_str()) {
                 return Err(Failure::usage(differs(named, &of_file)));

@@ -57,14 +57,6 @@ EXIT CODES
   5  the target is not put back
   130  interrupted; run it again to go on";
 
-/// What `em run --help` says of clusters.
-const RUN: &str = "\
-CLUSTERS
-  Before the first write to a cluster it is shown what will be written, and asked whether it may be;
-  without a terminal --yes is needed. A context that matches `protected` in
-  ~/.config/experiment-manager/config.yaml (without the file: \"*prod*\") needs --context with its name,
-  too. Policy observe writes nothing and needs neither.";
-
 /// What plain `em` prints.
 const TRY: &str = "\
 Try one of these:
@@ -76,7 +68,7 @@ Try one of these:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an experiment to its answer, or go on with one that was broken off
-    #[command(after_help = RUN)]
+    #[command(after_help = guard::HELP)]
     Run(RunArgs),
     /// List the experiments there are
     List(ListArgs),

@@ -38,18 +38,18 @@ pub fn describe(plan: &Plan) -> String {
 
 /// The workload that is changed or copied.
 fn changed(plan: &Plan) -> Option<&KubernetesSpec> {
-    match &plan.target {
-        TargetSpec::Kubernetes(spec) if spec.policy != ClusterPolicy::Observe => Some(spec),
-        _ => None,
-    }
+    let TargetSpec::Kubernetes(spec) = &plan.target else {
+        return None;
+    };
+    (spec.policy != ClusterPolicy::Observe).then_some(spec)
 }
 
 /// The Job that makes the load. A formula has a formula for its load, whatever the file says.
 fn job(plan: &Plan) -> Option<&JobLoad> {
-    match &plan.load {
-        LoadSpec::Job(job) if !matches!(plan.target, TargetSpec::Simulated(_)) => Some(job),
-        _ => None,
-    }
+    let LoadSpec::Job(job) = &plan.load else {
+        return None;
+    };
+    (!matches!(plan.target, TargetSpec::Simulated(_))).then_some(job)
 }
 
 fn namespace(named: Option<&String>) -> String {
@@ -69,7 +69,7 @@ fn noun(policy: ClusterPolicy) -> &'static str {
         ClusterPolicy::RollingUpdate => "roll-outs",
         ClusterPolicy::NewDeployment => "copies",
         ClusterPolicy::Resize => "resizes",
-        _ => "looks",
+        ClusterPolicy::Observe | _ => "looks",
     }
 }
 

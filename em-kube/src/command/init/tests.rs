@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn deployment(container: Json) -> Json {
+fn deployment(container: &Json) -> Json {
     json!({
         "metadata": { "name": "checkout" },
         "spec": { "replicas": 3, "template": {
@@ -55,7 +55,7 @@ fn domain(plan: &Plan, name: &str) -> Domain {
 
 #[test]
 fn a_java_service_gets_a_plan_around_what_it_has() {
-    let workload = deployment(json!({
+    let workload = deployment(&json!({
         "name": "app",
         "env": [
             { "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx512m -Dx=y" },
@@ -104,7 +104,7 @@ fn a_java_service_gets_a_plan_around_what_it_has() {
 
 #[test]
 fn a_limit_is_never_below_what_is_set_aside() {
-    let workload = deployment(json!({
+    let workload = deployment(&json!({
         "name": "app",
         "resources": { "requests": { "memory": "96Mi" }, "limits": { "memory": "128Mi" } },
     }));
@@ -118,7 +118,7 @@ fn a_limit_is_never_below_what_is_set_aside() {
 
 #[test]
 fn node_is_recognised_by_its_command() {
-    let workload = deployment(json!({
+    let workload = deployment(&json!({
         "name": "app",
         "command": ["/bin/sh", "-c", "exec /usr/bin/node server.js"],
         "resources": { "limits": { "memory": "512Mi" } },
@@ -141,7 +141,7 @@ fn node_is_recognised_by_its_command() {
 #[test]
 fn options_from_a_secret_are_left_alone() {
     let from = json!({ "secretKeyRef": { "name": "x", "key": "y" } });
-    let workload = deployment(json!({
+    let workload = deployment(&json!({
         "name": "app",
         "env": [{ "name": "NODE_OPTIONS", "valueFrom": from }, { "name": "THREADS", "value": "4" }],
     }));
@@ -152,7 +152,7 @@ fn options_from_a_secret_are_left_alone() {
 
 #[test]
 fn what_says_nothing_of_itself_still_gets_a_plan() {
-    let mut workload = deployment(json!({ "name": "app" }));
+    let mut workload = deployment(&json!({ "name": "app" }));
     let (text, plan) = written("deploy/checkout", &workload, &[]);
     assert_eq!(names(&plan), ["cpu"]);
     assert!(text.contains("load: { kind: none }"), "{text}");

@@ -5,7 +5,7 @@ mod list;
 mod restore;
 
 use clap::{Args, Subcommand};
-use em_core::fault::Fault;
+use em_core::fault::{Fault, FaultKind};
 use em_core::plan::{IN_CLUSTER, ObjectRef};
 use em_kube::cluster::{Cluster, contexts};
 use em_kube::fault::KubeError;
@@ -126,12 +126,9 @@ pub(super) fn kube(command: &KubeCommand) -> Result<(), Failure> {
 
 /// What a cluster refused, with its reasons.
 fn failure(error: KubeError) -> Failure {
-    use em_core::fault::FaultKind;
     let fault = Fault::from(error);
-    let code = match fault.kind {
-        FaultKind::Invalid | FaultKind::NotFound => 2,
-        _ => 1,
-    };
+    let is_of_user = matches!(fault.kind, FaultKind::Invalid | FaultKind::NotFound);
+    let code = if is_of_user { 2 } else { 1 };
     Failure {
         code,
         message: fault.chain(),
