@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::fault::KubeError;
 use crate::hold::{Annotation, Lease, Owner, UndoBody, UndoCopy, is_kept};
 use crate::mark;
-use crate::target::{put_back, put_pods_back};
+use crate::target::put_back;
 
 const TRIES: u32 = 20;
 
@@ -133,9 +133,6 @@ impl Held {
         deadline: Timestamp,
     ) -> Result<Restored, KubeError> {
         self.fence(cluster).await?;
-        if self.body.resized {
-            put_pods_back(cluster, &self.body).await?;
-        }
         let left = put_back(cluster, &self.body, &self.annotation.undo, deadline).await?;
         let still = differs(cluster, &self.body).await?;
         UndoCopy::named(cluster, &self.annotation.undo)

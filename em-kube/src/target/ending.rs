@@ -4,7 +4,7 @@ use em_core::fault::FaultKind;
 use em_core::port::{OpContext, Undo};
 
 use super::put_back::put_back;
-use super::{KubernetesTarget, copies, event, resize};
+use super::{KubernetesTarget, copies, event};
 use crate::cluster::Cluster;
 use crate::fault::KubeError;
 use crate::hold::{Lease, Owner, UndoBody, UndoCopy, lease_name};
@@ -29,9 +29,6 @@ impl KubernetesTarget {
             None => copy.read().await?,
         };
         if let Some(body) = body {
-            if body.resized {
-                resize::put_back(cluster, &self.spec, &body).await?;
-            }
             let left = put_back(cluster, &body, copy.name(), cx.deadline).await?;
             self.tell_of_end(cluster, &owner, &body, &left).await;
         }

@@ -37,7 +37,6 @@ use crate::survey::{self, Asker};
 use crate::watch::{Interest, Watches, selector_of};
 
 pub use put_back::put_back;
-pub use resize::put_pods_back;
 
 use look::Looked;
 

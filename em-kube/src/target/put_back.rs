@@ -11,6 +11,7 @@ use kube::runtime::wait;
 use serde_json::Value as Json;
 
 use super::in_place::digest_at;
+use super::resize::put_pods_back;
 use super::unblock::unblock;
 use crate::change::Original;
 use crate::cluster::{Cluster, Object};
@@ -29,6 +30,9 @@ pub async fn put_back(
     undo: &str,
     deadline: Timestamp,
 ) -> Result<Vec<String>, KubeError> {
+    if body.resized {
+        put_pods_back(cluster, body).await?;
+    }
     let mut left = Vec::new();
     for original in &body.originals {
         let objects = cluster.objects_like(&original.object).await?;

@@ -1,5 +1,7 @@
 //! CPU and memory of running pods, changed without starting them again.
 
+use std::time::Duration;
+
 use em_core::fault::FaultKind;
 use em_core::journal::Blame;
 use em_core::plan::KubernetesSpec;
@@ -17,6 +19,9 @@ use crate::hold::{Annotation, UndoBody};
 use crate::readiness::{self, Wanted};
 use crate::scene::Scene;
 use crate::watch::selector_of;
+
+/// Between two looks whether pods have what they were given.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Asks for the resources of the configuration on every pod of the workload.
 pub(super) async fn deploy(
@@ -40,27 +45,9 @@ pub(super) async fn deploy(
     resize_all(cluster, &workload, &container, &resources).await
 }
 
-/// The resources of the original on every pod of the workload.
-pub(super) async fn put_back(
-    cluster: &Cluster,
-    spec: &KubernetesSpec,
-    undo: &UndoBody,
-) -> Result<(), KubeError> {
-    let Some(original) = undo.originals.first() else {
-        return Ok(());
-    };
-    let container = Container::of(&original.body, spec).map_err(fault_of_change)?;
-    let resources = container
-        .place()
-        .key("resources")
-        .get(&original.body)
-        .cloned();
-    let resources = resources.unwrap_or_else(|| json!({}));
-    resize_all(cluster, &original.body, &container, &resources).await
-}
-
-/// The resources of the original on every pod of the workload, whichever containers were changed.
-pub async fn put_pods_back(cluster: &Cluster, undo: &UndoBody) -> Result<(), KubeError> {
+/// The resources of the original on every pod of the workload, whichever containers were changed. Returns when their
+/// kubelets show it.
+pub(super) async fn put_pods_back(cluster: &Cluster, undo: &UndoBody) -> Result<(), KubeError> {
     let Some(original) = undo.originals.first() else {
         return Ok(());
     };
@@ -72,9 +59,48 @@ pub async fn put_pods_back(cluster: &Cluster, undo: &UndoBody) -> Result<(), Kub
         if resources.as_object().is_some_and(|map| !map.is_empty()) {
             let container = Container::named(name);
             resize_all(cluster, &original.body, &container, resources).await?;
+            until_shown(cluster, &original.body, name, resources).await?;
         }
     }
     Ok(())
+}
+
+async fn until_shown(
+    cluster: &Cluster,
+    workload: &Json,
+    container: &str,
+    resources: &Json,
+) -> Result<(), KubeError> {
+    let pods = cluster.objects("pod");
+    loop {
+        let all = pods.list(&selector_of(workload)).await?;
+        if all.iter().all(|pod| shows(pod, container, resources)) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Whether the kubelet has given the container these resources. A pod that goes does not matter any more.
+fn shows(pod: &Json, container: &str, resources: &Json) -> bool {
+    if pod.pointer("/metadata/deletionTimestamp").is_some() {
+        return true;
+    }
+    let statuses = pod
+        .pointer("/status/containerStatuses")
+        .and_then(Json::as_array);
+    let mut own = statuses
+        .into_iter()
+        .flatten()
+        .filter(|one| one["name"] == container);
+    own.any(|own| has(&own["resources"], resources))
+}
+
+fn has(actual: &Json, asked: &Json) -> bool {
+    ["limits", "requests"].iter().all(|side| {
+        let mut asked = asked[side].as_object().into_iter().flatten();
+        asked.all(|(key, asked)| is_same(asked, &actual[side][key]))
+    })
 }
 
 async fn resize_all(
@@ -167,13 +193,7 @@ fn missing(pod: &Pod, container: &str, resources: &Json) -> Option<Readiness> {
         .find(|one| one.name == container);
     let actual = own.and_then(|own| serde_json::to_value(own.resources.as_ref()?).ok());
     let actual = actual.unwrap_or_default();
-    let is_there = ["limits", "requests"].iter().all(|side| {
-        let asked = resources[side].as_object().into_iter().flatten();
-        asked
-            .into_iter()
-            .all(|(key, asked)| is_same(asked, &actual[side][key]))
-    });
-    if is_there {
+    if has(&actual, resources) {
         return None;
     }
     let why = format!("pod/{name} does not have its new resources yet");
