@@ -29,11 +29,6 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
             watch.elapsed().as_secs_f64(),
             run.report.iterations,
             seen.text,
-            if run.is_best() {
-                " (the known best)"
-            } else {
-                ""
-            },
         ))?;
         let mut found = shop.differences()?;
         found.extend(run.shared_pods());
