@@ -62,13 +62,15 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     })
 }
 
-/// What the run said of others that used the machine, copies of its own aside: on one node there are always some.
+/// What the run said of others that used the machine: what was seen on the node, copies of its own aside (on one node
+/// there are always some), and iterations that it refused because everything came too late.
 fn warnings(run: &Run) -> Vec<String> {
     let incidents = run.stored.collected.iter().flat_map(|each| &each.incidents);
     let others = incidents.filter(|incident| {
         incident.kind == IncidentKind::Neighbour && !incident.what.contains(OWN)
     });
-    others.map(|incident| incident.what.clone()).collect()
+    let others = others.map(|incident| incident.what.clone());
+    others.chain(run.stored.late()).collect()
 }
 
 fn say_first(bench: &mut Bench, warned: &[String]) -> Result<()> {
