@@ -6,6 +6,7 @@ use crate::bench::Bench;
 use crate::em::Em;
 use crate::figure::Measured;
 use crate::kube_shop::{self, Run, Shop};
+use crate::quickstart::Seen;
 use crate::stopwatch::Stopwatch;
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
@@ -21,17 +22,13 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     for seed in 1..=seeds {
         let watch = Stopwatch::start();
         let run = Run::of(&em, &format!("data-{seed}"), &file, seed)?;
-        best += u32::from(run.is_best());
+        let seen = Seen::of(&run.report);
+        best += u32::from(seen.is_best);
         bench.say(&format!(
-            "run {seed}: {:.0} s, {} iterations, winner {}{}",
+            "run {seed}: {:.0} s, {} iterations, {}",
             watch.elapsed().as_secs_f64(),
             run.report.iterations,
-            run.winner(),
-            if run.is_best() {
-                " (the known best)"
-            } else {
-                ""
-            },
+            seen.text,
         ))?;
         let mut found = shop.differences()?;
         found.extend(run.shared_pods());

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use em_core::configuration::Configuration;
 use em_core::report::Report;
-use em_load::demo::model::Setting;
 use em_tests::house;
 use serde_json::Value as Json;
 
@@ -108,31 +106,6 @@ impl Run {
         found.extend(shared.map(|(uid, count)| format!("pod {uid} in {count} iterations")));
         found
     }
-
-    /// The winner, for people.
-    pub(crate) fn winner(&self) -> String {
-        let winning = self.report.winning.as_ref();
-        winning.map_or_else(|| "none".to_owned(), ToString::to_string)
-    }
-
-    /// Whether the winner has the values that are best by construction. Replicas and CPU make no difference to a
-    /// service that waits.
-    pub(crate) fn is_best(&self) -> bool {
-        self.report.winning.as_ref().is_some_and(is_best)
-    }
-}
-
-fn is_best(configuration: &Configuration) -> bool {
-    let best = BTreeMap::from([
-        ("workers", Setting::BEST.workers.to_string()),
-        ("cache", "lru".to_owned()),
-    ]);
-    let seen: BTreeMap<_, _> = configuration
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_string()))
-        .filter(|(name, _)| best.contains_key(name))
-        .collect();
-    seen == best
 }
 
 /// Whether this `em` wants to be told that its plan is fine.
@@ -156,7 +129,7 @@ tunables:
   - {{ name: cpu, range: [400m, 500m], step: 100m, default: 500m, apply: {{ resource: cpu, of: limit }} }}
 search: {{ parallel: 4, blocks: 1, verify: 2 }}
 budget: {{ trials: 12 }}
-measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ max: 6 }} }}
+measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ max: 7 }} }}
 "
     )
 }

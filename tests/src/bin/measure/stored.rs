@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use em_core::id::{BlockNo, ExperimentName, TrialId};
-use em_core::journal::{self, Collection, ExperimentEvent, InterruptCause, IterationEnd, Timing};
+use em_core::journal::{
+    self, Blame, Collection, ExperimentEvent, InterruptCause, IterationEnd, Timing,
+};
 use em_core::machine::IterationEvent;
 use em_core::port::{Store as _, StreamId, SystemClock};
 use em_store::SqliteStore;
@@ -76,6 +78,19 @@ impl Stored {
         self.ends()
             .filter(|end| !matches!(end, IterationEnd::Done(_)))
             .count()
+    }
+
+    /// Why iterations failed for which their load is to blame: the driver or the target came too late.
+    pub(crate) fn late(&self) -> Vec<String> {
+        let failed = self.ends().filter_map(|end| match end {
+            IterationEnd::Failed(failure) if failure.blame == Blame::Load => {
+                Some(failure.message.clone())
+            }
+            IterationEnd::Failed(_) | IterationEnd::Done(_) | IterationEnd::Interrupted { .. } => {
+                None
+            }
+        });
+        failed.collect()
     }
 
     /// Places of blocks that count, each with its number of results.
