@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, decode, fuzz, kill9, overhead, prom_quickstart, quickstart, raw_size,
-    servers, suites, two_managers,
+    aa, crash, dead_time, decode, fuzz, kill9, kube_kill9, overhead, prom_quickstart, quickstart,
+    raw_size, servers, suites, two_managers,
 };
 
 /// One figure.
@@ -161,5 +161,12 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "all build and pass",
         kind: Kind::Counting,
         measure: suites::walls,
+    },
+    Figure {
+        name: "kube-kill9",
+        what: "what a kill -9 of em run leaves in a cluster after the next start, over all stages",
+        goal: "the original back, nothing left, no iteration doubled, every chain finishes",
+        kind: Kind::Counting,
+        measure: kube_kill9::measure,
     },
 ];

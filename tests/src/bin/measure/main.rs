@@ -14,6 +14,8 @@ mod em;
 mod figure;
 mod fuzz;
 mod kill9;
+mod kube_kill9;
+mod kube_shop;
 mod machine;
 mod nginx;
 mod overhead;
