@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, decode, fuzz, kill9, kube_kill9, overhead, prom_quickstart, quickstart,
-    raw_size, servers, suites, two_managers,
+    aa, crash, dead_time, decode, fuzz, kill9, kube_kill9, kube_takeover, overhead,
+    prom_quickstart, quickstart, raw_size, servers, suites, two_managers,
 };
 
 /// One figure.
@@ -168,5 +168,12 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "the original back, nothing left, no iteration doubled, every chain finishes",
         kind: Kind::Counting,
         measure: kube_kill9::measure,
+    },
+    Figure {
+        name: "kube-takeover",
+        what: "a workload whose manager is gone, taken over by another experiment of another store",
+        goal: "the original back before the other's first patch, the former one touches nothing",
+        kind: Kind::Counting,
+        measure: kube_takeover::measure,
     },
 ];

@@ -16,6 +16,7 @@ mod fuzz;
 mod kill9;
 mod kube_kill9;
 mod kube_shop;
+mod kube_takeover;
 mod machine;
 mod nginx;
 mod overhead;
