@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, decode, fuzz, kill9, kube_kill9, kube_takeover, overhead,
+    aa, crash, dead_time, decode, fuzz, kill9, kube_kill9, kube_rbac, kube_takeover, overhead,
     prom_quickstart, quickstart, raw_size, servers, suites, two_managers,
 };
 
@@ -175,5 +175,12 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "the original back before the other's first patch, the former one touches nothing",
         kind: Kind::Counting,
         measure: kube_takeover::measure,
+    },
+    Figure {
+        name: "kube-rbac",
+        what: "the Role that em kube rbac prints, and each of its verbs taken away in turn",
+        goal: "enough as it is; a needed verb fails the survey, a helpful one is told of",
+        kind: Kind::Counting,
+        measure: kube_rbac::measure,
     },
 ];

@@ -15,6 +15,7 @@ mod figure;
 mod fuzz;
 mod kill9;
 mod kube_kill9;
+mod kube_rbac;
 mod kube_shop;
 mod kube_takeover;
 mod machine;
