@@ -2,6 +2,7 @@
 
 mod clean;
 mod list;
+mod rbac;
 mod restore;
 
 use clap::{Args, Subcommand};
@@ -32,6 +33,9 @@ pub(super) enum KubeCommand {
     /// Remove what managers left that are gone: copies, Jobs, records, locks
     #[command(after_help = CLEAN)]
     Clean(clean::CleanArgs),
+    /// Print the least-privilege Role of an experiment: a service account, what it may do, and what for
+    #[command(after_help = RBAC)]
+    Rbac(rbac::RbacArgs),
 }
 
 const LIST: &str = "\
@@ -56,6 +60,13 @@ const CLEAN: &str = "\
 Gone is a manager whose Lease has run out and whom nobody sees renew it for another 15 seconds. What
 is renewed is never touched; an object that is still changed keeps its record and its lock until
 `em kube restore` has put it back.";
+
+const RBAC: &str = "\
+Every rule says what it is for. Those marked \"helpful\" may be taken out: the experiment runs without
+them, and says what gets weaker.
+
+  em kube rbac shop.yaml | kubectl apply -f -
+  kubectl create token experiment-manager -n shop     its token, for a kubeconfig";
 
 /// Which cluster and namespace is meant.
 #[derive(Debug, Args)]
@@ -121,6 +132,7 @@ pub(super) fn kube(command: &KubeCommand) -> Result<(), Failure> {
         KubeCommand::List(args) => runtime.block_on(list::list(args)),
         KubeCommand::Restore(args) => runtime.block_on(restore::restore(args)),
         KubeCommand::Clean(args) => runtime.block_on(clean::clean(args)),
+        KubeCommand::Rbac(args) => runtime.block_on(rbac::rbac(args)),
     }
 }
 

@@ -5,8 +5,8 @@ use anyhow::Result;
 use crate::bench::Bench;
 use crate::{
     aa, crash, dead_time, decode, fuzz, kill9, kube_clones, kube_dead_time, kube_failures,
-    kube_quickstart, overhead, prom_quickstart, quickstart, raw_size, servers, suites,
-    two_managers,
+    kube_kill9, kube_quickstart, kube_rbac, kube_takeover, overhead, prom_quickstart, quickstart,
+    raw_size, servers, suites, two_managers,
 };
 
 /// One figure.
@@ -190,5 +190,26 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "<= 50 ms at p99",
         kind: Kind::Timing,
         measure: kube_dead_time::measure,
+    },
+    Figure {
+        name: "kube-kill9",
+        what: "what a kill -9 of em run leaves in a cluster after the next start, over all stages",
+        goal: "the original back, nothing left, no iteration doubled, every chain finishes",
+        kind: Kind::Counting,
+        measure: kube_kill9::measure,
+    },
+    Figure {
+        name: "kube-takeover",
+        what: "a workload whose manager is gone, taken over by another experiment of another store",
+        goal: "the original back before the other's first patch, the former one touches nothing",
+        kind: Kind::Counting,
+        measure: kube_takeover::measure,
+    },
+    Figure {
+        name: "kube-rbac",
+        what: "the Role that em kube rbac prints, and each of its verbs taken away in turn",
+        goal: "enough as it is; a needed verb fails the survey, a helpful one is told of",
+        kind: Kind::Counting,
+        measure: kube_rbac::measure,
     },
 ];

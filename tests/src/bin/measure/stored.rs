@@ -73,6 +73,21 @@ impl Stored {
         self.ends().filter(died).count()
     }
 
+    /// Iterations that were placed or that ended more than once.
+    pub(crate) fn doubled(&self) -> usize {
+        let (mut placed, mut ended) = (BTreeSet::new(), BTreeSet::new());
+        let again = |event: &&ExperimentEvent| match event {
+            ExperimentEvent::Placed {
+                trial, iteration, ..
+            } => !placed.insert((*trial, *iteration)),
+            ExperimentEvent::IterationEnded {
+                trial, iteration, ..
+            } => !ended.insert((*trial, *iteration)),
+            _ => false,
+        };
+        self.events.iter().filter(again).count()
+    }
+
     /// Iterations that ended without a result.
     pub(crate) fn without_result(&self) -> usize {
         self.ends()
