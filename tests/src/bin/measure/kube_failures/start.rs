@@ -1,6 +1,6 @@
 //! Roll-outs that do not come to their end.
 
-use super::case::{After, CASE, Case, Cause, ends};
+use super::case::{After, CASE, Case, Cause, ends, fails};
 
 /// Of every kind one.
 pub(super) const CASES: &[Case] = &[
