@@ -12,6 +12,7 @@
 pub mod change;
 pub mod clone;
 pub mod cluster;
+pub mod command;
 pub mod fault;
 pub mod hold;
 pub mod incidents;

@@ -8,4 +8,5 @@ pub mod compose;
 pub mod experiment_file;
 pub mod kept;
 pub mod screen;
+pub mod settings;
 pub mod view;

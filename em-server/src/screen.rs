@@ -11,6 +11,13 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// A question to stderr, whose answer is typed behind it.
+pub fn ask(question: &str) {
+    let mut out = io::stderr().lock();
+    let _ = write!(out, "{question}");
+    let _ = out.flush();
+}
+
 /// One line to stderr. Nobody reading is no reason to fail.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");

@@ -247,14 +247,32 @@ impl Object {
         patched.map(to_json).map_err(KubeError::of(act))
     }
 
+    /// Removes the object with all that it owns, where it still is as it was seen. Not there = done.
+    pub async fn remove_as(&self, name: &str, uid: &str, version: &str) -> Result<(), KubeError> {
+        self.remove_where(
+            name,
+            Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: Some(version.to_owned()),
+            },
+        )
+        .await
+    }
+
     /// Removes the object with all that it owns, where it still is the one with this UID. Not there = done.
     pub async fn remove(&self, name: &str, uid: Option<&str>) -> Result<(), KubeError> {
+        let only = Preconditions {
+            uid: uid.map(str::to_owned),
+            resource_version: None,
+        };
+        self.remove_where(name, only).await
+    }
+
+    async fn remove_where(&self, name: &str, only: Preconditions) -> Result<(), KubeError> {
+        let is_bound = only.uid.is_some() || only.resource_version.is_some();
         let params = DeleteParams {
             propagation_policy: Some(PropagationPolicy::Foreground),
-            preconditions: uid.map(|uid| Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: None,
-            }),
+            preconditions: is_bound.then_some(only),
             ..DeleteParams::default()
         };
         let removed = self.api.delete(name, &params).await;

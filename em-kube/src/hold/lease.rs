@@ -15,7 +15,7 @@ use crate::mark;
 use crate::place::Place;
 
 /// How long a Lease counts without being renewed.
-pub(super) const LASTS: Duration = Duration::from_secs(15);
+pub const LASTS: Duration = Duration::from_secs(15);
 
 /// Between two looks whether it is gone.
 const GOING: Duration = Duration::from_millis(50);
@@ -219,8 +219,23 @@ fn micro_time(at: Timestamp) -> String {
     format!("{at:.6}")
 }
 
-/// By our clock.
-fn is_expired(lease: &Json, now: Timestamp) -> bool {
+/// Whether somebody keeps this Lease. Where it has run out by our clock that takes its whole time: clocks differ.
+pub async fn is_kept(cluster: &Cluster, name: &str, clock: &dyn Clock) -> Result<bool, KubeError> {
+    let leases = cluster.objects("lease");
+    let Some(seen) = leases.get(name).await? else {
+        return Ok(false);
+    };
+    if !is_expired(&seen, clock.now()) {
+        return Ok(true);
+    }
+    tokio::time::sleep(LASTS).await;
+    let version = |lease: &Json| lease.pointer("/metadata/resourceVersion").cloned();
+    let now = leases.get(name).await?;
+    Ok(now.is_some_and(|now| version(&now) != version(&seen)))
+}
+
+/// Whether a Lease has run out, by our clock.
+pub fn is_expired(lease: &Json, now: Timestamp) -> bool {
     let spec = &lease["spec"];
     let renewed = spec["renewTime"].as_str();
     let renewed = renewed.and_then(|text| text.parse::<Timestamp>().ok());

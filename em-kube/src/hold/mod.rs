@@ -16,7 +16,7 @@ mod renewal;
 mod undo;
 
 pub use annotation::Annotation;
-pub use lease::{Lease, Taken, lease_name};
+pub use lease::{LASTS, Lease, Taken, is_expired, is_kept, lease_name};
 pub use owner::Owner;
 pub use renewal::Renewal;
 pub use undo::{LARGEST_UNDO, UndoBody, UndoCopy, undo_name};

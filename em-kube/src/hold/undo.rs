@@ -62,6 +62,22 @@ impl UndoBody {
         Self::read(&undo.body)
     }
 
+    /// What a Secret of ours says.
+    pub fn in_secret(secret: &Json) -> Result<Self, KubeError> {
+        let entry = secret.pointer(&format!("/data/{ENTRY}")).cloned();
+        let bytes = entry.and_then(|entry| serde_json::from_value::<ByteString>(entry).ok());
+        let body = bytes.and_then(|bytes| serde_json::from_slice::<Json>(&bytes.0).ok());
+        let name = secret.pointer("/metadata/name").and_then(Json::as_str);
+        let unreadable = || {
+            let what = format!(
+                "Secret {} has no readable {ENTRY}",
+                name.unwrap_or_default()
+            );
+            KubeError::unfit(FaultKind::Malformed, what)
+        };
+        Self::read(&body.ok_or_else(unreadable)?)
+    }
+
     fn read(body: &Json) -> Result<Self, KubeError> {
         serde_json::from_value(body.clone()).map_err(|error| {
             KubeError::unfit(
@@ -106,17 +122,8 @@ impl UndoCopy {
 
     /// What it says. None: there is no copy.
     pub async fn read(&self) -> Result<Option<UndoBody>, KubeError> {
-        let Some(secret) = self.secrets.get(&self.name).await? else {
-            return Ok(None);
-        };
-        let entry = secret.pointer(&format!("/data/{ENTRY}")).cloned();
-        let bytes = entry.and_then(|entry| serde_json::from_value::<ByteString>(entry).ok());
-        let body = bytes.and_then(|bytes| serde_json::from_slice::<Json>(&bytes.0).ok());
-        let unreadable = || {
-            let what = format!("Secret {} has no readable {ENTRY}", self.name);
-            KubeError::unfit(FaultKind::Malformed, what)
-        };
-        UndoBody::read(&body.ok_or_else(unreadable)?).map(Some)
+        let secret = self.secrets.get(&self.name).await?;
+        secret.as_ref().map(UndoBody::in_secret).transpose()
     }
 
     /// Writes it. One that is there already is of a hold that changed nothing yet, and is replaced.

@@ -1,22 +1,13 @@
 //! Somebody else's hold on the workload.
 
-use em_core::plan::ObjectRef;
 use em_core::port::Finding;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::finding::{error, text_at, texts_at, warning};
 use super::subject::Subject;
+use crate::hold::lease_name;
 use crate::mark;
-
-/// Characters of the name of a Lease.
-const LONGEST_NAME: usize = 60;
-
-/// The name of the Lease on a workload.
-pub(super) fn lease_name(workload: &ObjectRef) -> String {
-    let whole = format!("em-{}-{}", workload.kind, workload.name);
-    mark::object_name(&whole, LONGEST_NAME)
-}
 
 /// Who holds the workload, and whether we have to wait for them. A Lease of the own store is the own business: the
 /// journal knows of it.

@@ -8,11 +8,11 @@ use serde_json::{Value as Json, json};
 use super::autoscalers::Autoscalers;
 use super::features::Features;
 use super::keeper::{Keeper, keeper};
-use super::lock::lease_name;
 use super::references::{Presence, Reference, references};
 use super::subject::Subject;
 use crate::cluster::{Cluster, Object, resource_of};
 use crate::fault::KubeError;
+use crate::hold::lease_name;
 
 /// Namespace in which Argo CD keeps its Applications unless told otherwise.
 const ARGO_NAMESPACE: &str = "argocd";

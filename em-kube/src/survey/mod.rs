@@ -184,6 +184,8 @@ fn pure(subject: &Subject<'_>, seen: &Surroundings, asker: &Asker<'_>) -> Vec<Fi
         (object.to_string(), presence)
     });
     findings.extend(references::changed(subject, &others.collect::<Vec<_>>()));
+    let names = seen.others.iter().map(|(object, _)| object);
+    findings.extend(references::copied(subject, names));
     findings.extend(references::service(subject, seen.service.as_ref()));
     findings.extend(rollout::check(subject));
     findings.extend(lock::check(

@@ -9,11 +9,13 @@ use serde_json::Value as Json;
 use tokio::net::TcpStream;
 
 use super::finding::{finding, note, text_at};
-use super::references::port;
 use super::subject::Subject;
+use crate::clone::port_of;
 
-/// How long a connection may take. The network of a cluster that is in reach answers in milliseconds.
+/// How long it may take. The network of a cluster that is in reach answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two attempts.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Tries the address that the load will use, where this very process makes it.
 pub(super) async fn check(subject: &Subject<'_>, service: Option<&Json>) -> Vec<Finding> {
@@ -23,7 +25,7 @@ pub(super) async fn check(subject: &Subject<'_>, service: Option<&Json>) -> Vec<
     let (Some(wanted), Some(service)) = (&subject.spec.service, service) else {
         return Vec::new();
     };
-    let Ok(port) = port(service, wanted.port.as_deref()) else {
+    let Ok(port) = port_of(service, Some(wanted)) else {
         return Vec::new();
     };
     let name = format!("Service {} in namespace {}", wanted.name, subject.namespace);
@@ -62,11 +64,22 @@ fn weight(load: &LoadSpec) -> Option<Severity> {
     }
 }
 
+/// Tries until it answers: a Service follows its pods about a second later.
 async fn tried(address: &str, port: u16) -> Result<(), String> {
-    let connection = tokio::time::timeout(PATIENCE, TcpStream::connect((address, port))).await;
-    match connection {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("cannot be connected to: {error}")),
-        Err(_) => Err(format!("does not answer within {} s", PATIENCE.as_secs())),
+    let mut refused = None;
+    let connected = async {
+        loop {
+            match TcpStream::connect((address, port)).await {
+                Ok(_) => return,
+                Err(error) => refused = Some(error),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
+    let is_late = tokio::time::timeout(PATIENCE, connected).await.is_err();
+    match refused {
+        _ if !is_late => Ok(()),
+        Some(error) => Err(format!("cannot be connected to: {error}")),
+        None => Err(format!("does not answer within {} s", PATIENCE.as_secs())),
     }
 }

@@ -1,11 +1,13 @@
 //! Whether everything that the plan and the workload name is there.
 
+use em_core::plan::ObjectRef;
 use em_core::port::{Finding, Severity};
 use serde_json::Value as Json;
 
-use super::finding::{error, finding, list_at, listed, note, text_at};
+use super::finding::{error, finding, list_at, note};
 use super::subject::Subject;
 use crate::change::Container;
+use crate::clone::port_of;
 
 /// An object that the workload's pods name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,6 +151,24 @@ pub(super) fn changed(subject: &Subject<'_>, looked: &[(String, Presence)]) -> V
         .collect()
 }
 
+/// Objects beside the workload that a clone would need copies of: only a `ConfigMap` is copied with it.
+pub(super) fn copied<'a>(
+    subject: &Subject<'_>,
+    others: impl IntoIterator<Item = &'a ObjectRef>,
+) -> Vec<Finding> {
+    let cannot = others
+        .into_iter()
+        .filter(|object| subject.is_cloned() && object.kind != "configmap");
+    cannot
+        .map(|object| {
+            error(
+                format!("a tunable changes {object}, and clones get copies of ConfigMaps only"),
+                "use policy rolling-update, which changes the object itself",
+            )
+        })
+        .collect()
+}
+
 /// The Service is there, has the port, and leads to the workload. `service` is none where it is not there.
 pub(super) fn service(subject: &Subject<'_>, service: Option<&Json>) -> Vec<Finding> {
     let Some(wanted) = &subject.spec.service else {
@@ -162,14 +182,9 @@ pub(super) fn service(subject: &Subject<'_>, service: Option<&Json>) -> Vec<Find
         )];
     };
     let mut findings = Vec::new();
-    if let Err(has) = port(service, wanted.port.as_deref()) {
-        let asked = wanted.port.as_deref();
-        let what = asked.map_or_else(
-            || format!("{name} has several ports"),
-            |asked| format!("{name} has no port {asked}"),
-        );
-        let remedy = format!("write it as {}:PORT; it has {has}", wanted.name);
-        findings.push(error(what, remedy));
+    if let Err(problem) = port_of(service, Some(wanted)) {
+        let what = format!("target.service, namespace {}: {problem}", subject.namespace);
+        findings.push(finding(Severity::Error, what, None));
     }
     findings.extend(selection(subject, service, &name));
     findings
@@ -194,27 +209,5 @@ fn selection(subject: &Subject<'_>, service: &Json, name: &str) -> Option<Findin
             format!("{name} does not lead to the pods of {}", subject.what()),
             "name the Service whose selector matches the labels of its pods (target.service)",
         )
-    })
-}
-
-/// The number of a Service's port: of this name or number, else of its only one. An error lists what there is.
-pub(super) fn port(service: &Json, wanted: Option<&str>) -> Result<u16, String> {
-    let ports = list_at(service, "/spec/ports");
-    let number = |port: &Json| u16::try_from(port.get("port")?.as_u64()?).ok();
-    let is_wanted = |port: &&Json| match wanted {
-        Some(wanted) => {
-            text_at(port, "/name") == Some(wanted)
-                || number(port).is_some_and(|number| number.to_string() == wanted)
-        }
-        None => ports.len() == 1,
-    };
-    let found = ports.iter().find(is_wanted).and_then(number);
-    found.ok_or_else(|| {
-        let shown = |port: &Json| {
-            let number = number(port).map_or_else(|| "?".to_owned(), |number| number.to_string());
-            text_at(port, "/name").map_or(number.clone(), |name| format!("{name} ({number})"))
-        };
-        let shown: Vec<String> = ports.iter().map(shown).collect();
-        listed(shown.iter().map(String::as_str))
     })
 }

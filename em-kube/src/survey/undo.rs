@@ -6,9 +6,7 @@ use serde_json::Value as Json;
 use super::finding::{error, listed};
 use super::subject::Subject;
 use crate::change::bare;
-
-/// A Secret holds 1 MiB; what goes around the record needs room.
-pub(super) const LARGEST_UNDO: usize = 900 * 1024;
+use crate::hold::LARGEST_UNDO;
 
 /// The objects that are changed, as they would be kept: the workload first.
 pub(super) fn check(subject: &Subject<'_>, others: &[(String, Json)]) -> Vec<Finding> {

@@ -15,9 +15,12 @@ use crate::hold::{Annotation, Lease, Owner, Renewal, Taken, UndoBody, UndoCopy, 
 use crate::mark;
 use crate::place::Place;
 
-use super::fault_of_change;
 use super::put_back::put_back;
+use super::unblock::unblock;
+use super::{event, fault_of_change};
 
+/// Autoscalers, as the file would write their kind.
+const AUTOSCALERS: &str = "horizontalpodautoscalers.autoscaling";
 /// How often a write is tried again because somebody else was faster.
 const TRIES: u32 = 20;
 
@@ -56,6 +59,18 @@ pub(super) async fn acquire(
     );
     for original in &body.originals {
         announce(cluster, &original.object, &annotation).await?;
+    }
+    if let Some(original) = body.originals.first() {
+        let message =
+            format!("{owner} changes this object from now on, and puts it back at its end");
+        event::tell(
+            cluster,
+            &**clock,
+            &original.body,
+            "ExperimentBegan",
+            &message,
+        )
+        .await;
     }
     Ok((body, renewal))
 }
@@ -170,7 +185,7 @@ async fn autoscalers(cluster: &Cluster, workload: &ObjectRef) -> Result<Vec<Orig
     let original = |scaler: &Json| {
         Some(Original {
             object: ObjectRef {
-                kind: "horizontalpodautoscaler".to_owned(),
+                kind: AUTOSCALERS.to_owned(),
                 name: scaler["metadata"]["name"].as_str()?.to_owned(),
             },
             body: change::bare(scaler),
@@ -220,13 +235,14 @@ pub(super) async fn deploy(
     let mut deployed = Json::Null;
     // The workload last: its roll-out reads the others.
     for original in undo.originals.iter().rev() {
-        let applied = if original.object.kind == "horizontalpodautoscaler" {
+        let applied = if original.object.kind == AUTOSCALERS {
             pinned(original, &undo, plan, spec)?
         } else {
             let applied = change::applied(&plan.plan, spec, original, &plan.values, beside);
             applied.map_err(fault_of_change)?
         };
         deployed = change_held(cluster, cx, original, &applied, &plan.environment).await?;
+        unblock(cluster, &original.object, &deployed, Some(iteration)).await?;
     }
     Ok(deployed)
 }

@@ -1,31 +1,24 @@
 //! Looking at a deployment: whether it is ready, what runs, what happens to it, what it uses.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use em_core::fault::FaultKind;
 use em_core::id::OpKey;
 use em_core::plan::{ClusterPolicy, LoadSpec};
-use em_core::port::{Address, DeployPlan, Fact, Incident, IncidentKind, OpContext, Readiness};
+use em_core::port::{DeployPlan, Incident, IncidentKind, OpContext, Readiness};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value as Json;
 
-use super::{KubernetesTarget, copies, exec, fault_of_change, resize};
-use crate::change::{self, Beside, Container, Original};
-use crate::clone::port_of;
+use super::reach::answers;
+use super::{KubernetesTarget, copies, exec, resize};
 use crate::fault::KubeError;
-use crate::hold::UndoBody;
 use crate::incidents::{self, Before};
-use crate::place::Place;
-use crate::proof::{self, Asked, PodSeen};
 use crate::readiness::{self, Verdict, Wanted};
 use crate::scene::Scene;
 use crate::usage::{Sources, usage};
 
-/// How long an address may take to accept a connection before it counts as not there yet.
-const CONNECT: Duration = Duration::from_secs(1);
 /// Another look at an address that does not answer yet: nothing tells when it does.
 const KNOCK: Duration = Duration::from_millis(50);
 
@@ -48,14 +41,6 @@ pub(super) fn iteration_of(cx: &OpContext) -> String {
     format!("{}@{}", cx.key, cx.epoch.store)
 }
 
-/// What an iteration was deployed from.
-struct Deployed {
-    /// As it is to be.
-    workload: Json,
-    original: Json,
-    touched: BTreeSet<Place>,
-}
-
 impl KubernetesTarget {
     fn known(&self, key: &OpKey) -> Looked {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,6 +52,11 @@ impl KubernetesTarget {
             version: 0,
         };
         looked.entry(key.clone()).or_insert_with(new).clone()
+    }
+
+    /// From now on what happens counts.
+    pub(super) fn begin(&self, key: &OpKey) {
+        self.known(key);
     }
 
     fn note(&self, key: &OpKey, change: impl FnOnce(&mut Looked)) {
@@ -175,125 +165,6 @@ impl KubernetesTarget {
         let before = incidents::before(scene, wanted);
         self.note(&cx.key, |looked| looked.before = Some(before));
         Ok(Readiness::Ready { facts, addresses })
-    }
-
-    /// Where the deployment can be reached: its Service, else its first pod.
-    async fn addresses(&self, cx: &OpContext, pods: &[&Pod]) -> Result<Vec<Address>, KubeError> {
-        let cluster = self.cluster().await?;
-        let name = if self.is_copied() {
-            Some(copies::name_of(&self.spec, cx))
-        } else {
-            self.spec
-                .service
-                .as_ref()
-                .map(|service| service.name.clone())
-        };
-        let service = match &name {
-            Some(name) => cluster.objects("service").get(name).await?,
-            None => None,
-        };
-        let address = |authority: String| Address {
-            name: "port".to_owned(),
-            authority,
-        };
-        if let Some(service) = service {
-            let port = port_of(&service, self.spec.service.as_ref());
-            let port = port.map_err(|what| KubeError::unfit(FaultKind::Invalid, what))?;
-            let host = service.pointer("/spec/clusterIP").and_then(Json::as_str);
-            return Ok(host
-                .map(|host| address(format!("{host}:{port}")))
-                .into_iter()
-                .collect());
-        }
-        let first = pods.first().and_then(|pod| {
-            let host = pod.status.as_ref()?.pod_ip.as_ref()?;
-            let containers = &pod.spec.as_ref()?.containers;
-            let port = containers
-                .iter()
-                .find_map(|one| one.ports.as_ref()?.first())?;
-            Some(address(format!("{host}:{}", port.container_port)))
-        });
-        Ok(first.into_iter().collect())
-    }
-
-    /// What really runs, against what was asked.
-    async fn facts(
-        &self,
-        plan: &DeployPlan,
-        scene: &Scene,
-        pods: &[&Pod],
-    ) -> Result<Vec<Fact>, KubeError> {
-        let cluster = self.cluster().await?;
-        let live = scene.workload.clone().unwrap_or_default();
-        let deployed = self.deployed(plan, &live)?;
-        let Ok(container) = Container::of(&live, &self.spec) else {
-            return Ok(Vec::new());
-        };
-        let asked = Asked::of(deployed.workload, container.name())
-            .touching(&deployed.touched)
-            .instead_of(&deployed.original)
-            .hiding(plan.environment.keys().cloned())
-            .accepting(&self.spec.accept);
-        let container_name = container.name();
-        let looks = pods.iter().map(|pod| async move {
-            let pod = serde_json::to_value(pod).unwrap_or_default();
-            let node = pod.pointer("/spec/nodeName").and_then(Json::as_str);
-            let node = scene
-                .nodes
-                .iter()
-                .find(|one| one.metadata.name.as_deref() == node);
-            PodSeen {
-                process: proof::read(cluster, &pod, container_name).await,
-                node: node.and_then(|node| serde_json::to_value(node).ok()),
-                pod,
-            }
-        });
-        let seen = futures::future::join_all(looks).await;
-        Ok(proof::facts(&asked, &seen))
-    }
-
-    /// What the iteration was deployed from, worked out again: a manager that comes back knows it, too.
-    fn deployed(&self, plan: &DeployPlan, live: &Json) -> Result<Deployed, KubeError> {
-        let as_it_is = || Deployed {
-            workload: live.clone(),
-            original: live.clone(),
-            touched: BTreeSet::new(),
-        };
-        if self.spec.policy == ClusterPolicy::Observe {
-            return Ok(as_it_is());
-        }
-        let undo = UndoBody::of(&plan.undo)?;
-        let body = match undo.originals.first() {
-            Some(original) => original.body.clone(),
-            None => copies::source_of(&undo)?.workload,
-        };
-        let touched = change::touched(&plan.plan, &self.spec, &self.spec.workload, &body);
-        let mut original = Original {
-            object: self.spec.workload.clone(),
-            body,
-            touched: touched.map_err(fault_of_change)?,
-        };
-        // Its mark is on the pods of this iteration already, and tells nothing about the configuration.
-        original
-            .touched
-            .retain(|place| !place.to_string().contains(crate::mark::ITERATION));
-        let beside = Beside {
-            iteration: "",
-            environment: &BTreeMap::new(),
-        };
-        let applied = change::applied(&plan.plan, &self.spec, &original, &plan.values, beside);
-        let applied = applied.map_err(fault_of_change)?;
-        let mut workload = change::wanted(live, &applied, &original.touched);
-        if let Some(replicas) = self.spec.clones.replicas
-            && self.is_copied()
-        {
-            Place::of(["spec", "replicas"]).set(&mut workload, Some(replicas.into()));
-        }
-        Ok(Deployed {
-            workload,
-            original: original.body,
-            touched: original.touched,
-        })
     }
 
     pub(super) async fn incidents(
@@ -416,10 +287,4 @@ impl KubernetesTarget {
         let pods = readiness::current_pods(&scene, &self.wanted(&iteration, looked.asked_at));
         self.run_hooks(&self.spec.hooks.after, &pods).await
     }
-}
-
-/// Whether the address accepts connections: a Service does a moment after its pods are ready.
-async fn answers(authority: &str) -> bool {
-    let connect = tokio::net::TcpStream::connect(authority);
-    matches!(tokio::time::timeout(CONNECT, connect).await, Ok(Ok(_)))
 }

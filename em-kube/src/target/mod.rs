@@ -1,12 +1,17 @@
 //! The port: a workload of a cluster, changed in place, copied, resized, or only looked at.
 
 mod copies;
+mod ending;
+mod event;
 mod exec;
 mod in_place;
 mod look;
+mod proven;
 mod put_back;
+mod reach;
 mod rehearsed;
 mod resize;
+mod unblock;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,11 +32,12 @@ use crate::change::ChangeError;
 use crate::clone::Source;
 use crate::cluster::Cluster;
 use crate::fault::KubeError;
-use crate::hold::{Lease, Owner, Renewal, UndoBody, UndoCopy, lease_name};
+use crate::hold::{Lease, Owner, Renewal, UndoBody, UndoCopy};
 use crate::survey::{self, Asker};
 use crate::watch::{Interest, Watches, selector_of};
 
 pub use put_back::put_back;
+pub use resize::put_pods_back;
 
 use look::Looked;
 
@@ -144,66 +150,6 @@ impl KubernetesTarget {
         let cluster = self.cluster().await?;
         in_place::acquire(cluster, &self.clock, cx, plan, &self.spec).await
     }
-
-    async fn restore_in_place(&self, cx: &OpContext, undo: Option<&Undo>) -> Result<(), KubeError> {
-        let cluster = self.cluster().await?;
-        let owner = Owner::of(cx);
-        let lease = Lease::new(cluster, &lease_name(&self.spec.workload), owner.clone());
-        match lease.seen().await? {
-            Some(seen) if lease.is_ours(&seen) => {}
-            // Nobody's or another's: whoever has it now restored first.
-            Some(_) | None => return Ok(()),
-        }
-        let copy = UndoCopy::of(cluster, &owner);
-        let body = match undo {
-            Some(undo) => Some(UndoBody::of(undo)?),
-            None => copy.read().await?,
-        };
-        if let Some(body) = body {
-            if body.resized {
-                resize::put_back(cluster, &self.spec, &body).await?;
-            }
-            for left in put_back(cluster, &body, copy.name(), cx.deadline).await? {
-                tracing::warn!(workload = %body.workload, "{left}");
-            }
-        }
-        copy.remove().await?;
-        lease.give_up().await
-    }
-
-    async fn restore_slot(&self, cx: &OpContext) -> Result<(), KubeError> {
-        let cluster = self.cluster().await?;
-        let owner = Owner::of(cx);
-        Lease::new(cluster, &copies::slot_lease(&owner), owner)
-            .give_up()
-            .await
-    }
-
-    /// Checks that the target shows what the undo says, without writing to it.
-    async fn check_restored(&self, undo: &UndoBody) -> Result<(), KubeError> {
-        let cluster = self.cluster().await?;
-        let mut differs = Vec::new();
-        for original in &undo.originals {
-            let objects = cluster.objects_like(&original.object).await?;
-            let seen = objects.need(&original.object.name).await?;
-            let places = original.touched.iter();
-            let other = places.filter(|place| place.get(&seen) != place.get(&original.body));
-            differs.extend(other.map(|place| format!("{place} of {}", original.object)));
-        }
-        if differs.is_empty() {
-            return Ok(());
-        }
-        let what = format!("not yet as it was: {}", differs.join(", "));
-        Err(KubeError::unfit(FaultKind::Conflict, what))
-    }
-
-    async fn unmark(&self, cx: &OpContext, undo: &UndoBody) -> Result<(), KubeError> {
-        let cluster = self.cluster().await?;
-        let copy = UndoCopy::of(cluster, &Owner::of(cx));
-        put_back(cluster, undo, copy.name(), cx.deadline)
-            .await
-            .map(drop)
-    }
 }
 
 /// A configuration that cannot be applied, among failed calls.
@@ -267,6 +213,7 @@ impl Target for KubernetesTarget {
         let iteration = look::iteration_of(cx);
         // Watches first: what happens from now on must not be missed.
         self.watches(cx).await?;
+        self.begin(&cx.key);
         match self.spec.policy {
             ClusterPolicy::NewDeployment => {
                 copies::deploy(cluster, cx, plan, &self.spec, &lease, &iteration).await?;
@@ -356,10 +303,12 @@ impl Target for KubernetesTarget {
         if kind != "lease" {
             return Ok(cluster.objects(kind).remove(name, None).await?);
         }
-        let copy = UndoCopy::of(cluster, &owner);
-        if let Some(body) = copy.read().await? {
-            put_back(cluster, &body, copy.name(), cx.deadline).await?;
-            copy.remove().await?;
+        if self.spec.policy.is_in_place() {
+            let copy = UndoCopy::of(cluster, &owner);
+            if let Some(body) = copy.read().await? {
+                put_back(cluster, &body, copy.name(), cx.deadline).await?;
+                copy.remove().await?;
+            }
         }
         Ok(Lease::new(cluster, name, owner).give_up().await?)
     }

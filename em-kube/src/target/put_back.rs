@@ -11,6 +11,7 @@ use kube::runtime::wait;
 use serde_json::Value as Json;
 
 use super::in_place::digest_at;
+use super::unblock::unblock;
 use crate::change::Original;
 use crate::cluster::{Cluster, Object};
 use crate::fault::KubeError;
@@ -34,6 +35,7 @@ pub async fn put_back(
         let Some(written) = write_back(&objects, original, undo, &mut left).await? else {
             continue;
         };
+        unblock(cluster, &original.object, &written, None).await?;
         if original.object == body.workload {
             shown(&objects, original, &written, deadline).await?;
         }

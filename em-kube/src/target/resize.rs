@@ -59,6 +59,24 @@ pub(super) async fn put_back(
     resize_all(cluster, &original.body, &container, &resources).await
 }
 
+/// The resources of the original on every pod of the workload, whichever containers were changed.
+pub async fn put_pods_back(cluster: &Cluster, undo: &UndoBody) -> Result<(), KubeError> {
+    let Some(original) = undo.originals.first() else {
+        return Ok(());
+    };
+    let containers = change::template().key("spec").key("containers");
+    let containers = containers.get(&original.body).and_then(Json::as_array);
+    for container in containers.into_iter().flatten() {
+        let name = container["name"].as_str().unwrap_or_default();
+        let resources = &container["resources"];
+        if resources.as_object().is_some_and(|map| !map.is_empty()) {
+            let container = Container::named(name);
+            resize_all(cluster, &original.body, &container, resources).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn resize_all(
     cluster: &Cluster,
     workload: &Json,

@@ -4,5 +4,7 @@
 //! `localhost/busybox:1` and `localhost/em:test`. Each test has a namespace of its own.
 
 mod conformance;
+mod left;
+mod others;
 mod room;
 mod story;

@@ -113,6 +113,14 @@ impl Drop for Room {
     }
 }
 
+/// One replica of the same pod.
+pub(crate) fn stateful_set() -> Json {
+    let mut set = deployment(1);
+    set["kind"] = json!("StatefulSet");
+    set["spec"]["serviceName"] = json!("shop");
+    set
+}
+
 fn deployment(replicas: u32) -> Json {
     let serve =
         "mkdir -p /tmp/www && echo hello >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use em_core::configuration::Configuration;
 use em_core::fault::FaultKind;
 use em_core::id::{Epoch, OpKey, SlotId};
-use em_core::plan::{ClusterPolicy, Plan};
+use em_core::plan::{ClusterPolicy, KubernetesSpec, Plan};
 use em_core::port::{Clock as _, DeployPlan, OpContext, Readiness, SystemClock, Target as _, Undo};
 use em_core::testkit::a_plan;
 use em_core::value::Value;
@@ -21,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 use crate::room::Room;
 
 /// One manager with its own store.
-struct Manager {
+pub(crate) struct Manager {
     target: KubernetesTarget,
     plan: Arc<Plan>,
     epoch: Epoch,
 }
 
 impl Manager {
-    fn of(room: &Room, policy: ClusterPolicy, store: &str, counter: u64) -> Self {
+    pub(crate) fn of(room: &Room, policy: ClusterPolicy, store: &str, counter: u64) -> Self {
         let spec = room.spec(policy);
         Self {
             target: KubernetesTarget::new(spec.clone(), Arc::new(SystemClock)),
@@ -38,6 +38,36 @@ impl Manager {
                 counter,
             },
         }
+    }
+
+    /// The same with another workload, and a plan that is changed.
+    pub(crate) fn with(self, spec: KubernetesSpec, change: impl FnOnce(&mut Plan)) -> Self {
+        Self {
+            target: KubernetesTarget::new(spec.clone(), Arc::new(SystemClock)),
+            plan: Arc::new(a_plan().workload(spec).with(change).build()),
+            epoch: self.epoch,
+        }
+    }
+
+    /// Why the deployment will never be ready.
+    pub(crate) async fn until_stuck(&self, plan: &DeployPlan) -> String {
+        let cx = self.iteration();
+        let looks = async {
+            loop {
+                match self.target.readiness(&cx, plan).await.unwrap() {
+                    Readiness::Stuck { why, .. } => return why,
+                    Readiness::Progressing { .. } => self.target.changed(&cx).await,
+                    Readiness::Ready { .. } => panic!("it is ready"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), looks)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn restore(&self, undo: Undo) {
+        self.target.restore(&self.hold(), Some(undo)).await.unwrap();
     }
 
     fn cx(&self, key: Json) -> OpContext {
@@ -54,13 +84,17 @@ impl Manager {
         self.cx(json!({"iteration": {"experiment": "a", "trial": 1, "iteration": 1}}))
     }
 
-    async fn acquire(&self) -> Result<Undo, em_core::fault::Fault> {
+    pub(crate) async fn acquire(&self) -> Result<Undo, em_core::fault::Fault> {
         self.target
             .acquire(&self.hold(), &self.plan, SlotId(0))
             .await
     }
 
-    async fn deploy(&self, undo: &Undo, workers: i64) -> Result<DeployPlan, em_core::fault::Fault> {
+    pub(crate) async fn deploy(
+        &self,
+        undo: &Undo,
+        workers: i64,
+    ) -> Result<DeployPlan, em_core::fault::Fault> {
         let values = BTreeMap::from([("workers".parse().unwrap(), Value::Integer(workers))]);
         let configuration: Configuration = values.clone().into_iter().collect();
         let plan = DeployPlan::new(
@@ -74,7 +108,7 @@ impl Manager {
         Ok(plan)
     }
 
-    async fn until_ready(&self, plan: &DeployPlan) {
+    pub(crate) async fn until_ready(&self, plan: &DeployPlan) {
         let cx = self.iteration();
         let looks = async {
             loop {
@@ -246,7 +280,8 @@ async fn an_expired_hold_is_put_back_before_it_is_taken_and_its_owner_touches_no
         plan,
         epoch,
     };
-    let version = |object: &Json| object["metadata"]["resourceVersion"].clone();
+    // A controller may still write the status.
+    let version = |object: &Json| (object["metadata"]["generation"].clone(), own(object));
     let seen = version(&room.live().await);
     assert_eq!(back.acquire().await.unwrap_err().kind, FaultKind::Conflict);
     back.target.restore(&back.hold(), Some(undo)).await.unwrap();

@@ -2,7 +2,9 @@
 
 mod check;
 mod export;
+mod guard;
 mod init;
+mod kube;
 mod live;
 mod logs;
 mod order;
@@ -42,6 +44,9 @@ EXAMPLES
   em check FILE --set measurement.cycles=1         with one value changed
   em query FILE p99 --window 5m                    what the datasource of a metric answers now
   em init process -- ./server --port {{port}}      write a commented file for a program of yours
+  em init kubernetes deploy/shop -n shop           write one for a workload of a cluster
+  em run FILE --context eu-prod                    a protected context is meant: say so
+  em kube list -A                                  what of ours is in a cluster
 
 EXIT CODES
   0  answered
@@ -63,6 +68,7 @@ Try one of these:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an experiment to its answer, or go on with one that was broken off
+    #[command(after_help = guard::HELP)]
     Run(RunArgs),
     /// List the experiments there are
     List(ListArgs),
@@ -73,7 +79,7 @@ enum Command {
     /// Place nothing new, let what runs end, put everything back
     Pause(order::OrderArgs),
     /// Let a paused experiment go on
-    Resume(order::OrderArgs),
+    Resume(order::ResumeArgs),
     /// Call an experiment off for good, and put everything back
     Cancel(order::OrderArgs),
     /// Put back what could not be put back
@@ -86,6 +92,11 @@ enum Command {
     Check(CheckArgs),
     /// Ask the datasources of a file for its metrics now, and print queries, series and warnings
     Query(query::QueryArgs),
+    /// Look at what of ours is in a cluster; put it back, or remove it, without a store
+    Kube {
+        #[command(subcommand)]
+        command: kube::KubeCommand,
+    },
     /// Write a commented experiment file to stdout
     Init {
         #[command(subcommand)]
@@ -133,6 +144,8 @@ struct RunArgs {
     /// Begin anew although the file has changed, as NAME#2
     #[arg(long)]
     new: bool,
+    #[command(flatten)]
+    agreed: guard::Agreed,
     /// Measure although others measure on this machine; the numbers suffer [env: `EM_BESIDE=1`]
     #[arg(long)]
     beside: bool,
@@ -186,6 +199,8 @@ enum InitKind {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// For a workload of a cluster, from what it has today: resources, JVM or Node options, its Service
+    Kubernetes(kube::InitArgs),
 }
 
 /// Why a command has no answer. The code is the process's own.
@@ -254,9 +269,13 @@ fn answer(cli: Cli) -> Result<(), Failure> {
         Some(Command::Restore(args)) => return order::restore(&args),
         Some(Command::Export(args)) => return export::export(&args),
         Some(Command::Prune(args)) => return prune::prune(&args),
+        Some(Command::Kube { command }) => return kube::kube(&command),
         Some(Command::Init {
             kind: InitKind::Process { command },
         }) => init::process(&command),
+        Some(Command::Init {
+            kind: InitKind::Kubernetes(args),
+        }) => kube::init(&args)?,
         Some(Command::Schema { of }) => match of {
             SchemaOf::File => format!("{:#}\n", em_core::file::schema()),
             SchemaOf::Report => format!("{:#}\n", Report::schema()),

@@ -14,6 +14,7 @@ use em_core::id::ExperimentName;
 use em_core::port::Store as _;
 use em_store::SqliteStore;
 
+use super::guard::Agreed;
 use super::run::failure;
 use super::{Failure, data_folder, record, runtime, who};
 use crate::{compose, screen};
@@ -25,6 +26,15 @@ pub(super) struct OrderArgs {
     /// Where experiments are kept [default: the XDG data home]
     #[arg(long, env = "EM_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    #[command(flatten)]
+    order: OrderArgs,
+    /// The context that the experiment writes to, once more; a protected one needs it
+    #[arg(long, value_name = "NAME")]
+    context: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -54,9 +64,15 @@ pub(super) fn pause(args: &OrderArgs) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn resume(args: &OrderArgs) -> Result<(), Failure> {
-    with(args, async |asked: Asked| {
+pub(super) fn resume(args: &ResumeArgs) -> Result<(), Failure> {
+    // Putting back needs no such word: it is never wrong. Going on changes the cluster again.
+    let agreed = Agreed {
+        context: args.context.clone(),
+        ..Agreed::default()
+    };
+    with(&args.order, async |asked: Asked| {
         asked.refuse_finished()?;
+        agreed.check(asked.experiment.plan())?;
         asked.submit(&Order::Resume).await?;
         let name = &asked.name;
         asked

@@ -34,6 +34,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     for warning in &parsed.warnings {
         screen::say(&format!("warning: {}: {warning}", args.file.display()));
     }
+    args.agreed.check(&parsed.plan)?;
     let data = data_folder(args.data.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

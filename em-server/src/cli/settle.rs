@@ -26,7 +26,7 @@ enum Relation {
     /// The same.
     Same,
     /// Another one that goes on with what was measured.
-    Amends,
+    Amends(Consequence),
     /// Another one whose numbers mean something else: the parts that differ.
     Differs(Vec<String>),
 }
@@ -41,7 +41,7 @@ pub(super) async fn settle(
     loop {
         let known = match engine.experiment(&plan.name).await {
             Ok(known) => known,
-            Err(EngineError::NotFound { .. }) => return create(engine, &plan).await,
+            Err(EngineError::NotFound { .. }) => return create(engine, args, &plan).await,
             Err(error) => return Err(failure(&error)),
         };
         let is_finished = matches!(known.phase(), Phase::Finished { .. });
@@ -54,11 +54,18 @@ pub(super) async fn settle(
                     differing.join(", ")
                 )));
             }
-            Relation::Same | Relation::Amends if is_finished && args.again => {}
-            Relation::Amends => return amend(engine, &plan).await,
+            Relation::Same | Relation::Amends(_) if is_finished && args.again => {}
+            Relation::Amends(consequence) => {
+                // What is only judged anew writes nothing.
+                if !is_finished || consequence == Consequence::Measured {
+                    args.agreed.confirm(&plan)?;
+                }
+                return amend(engine, &plan).await;
+            }
             Relation::Same if is_finished => return stored(engine, &known).await,
             Relation::Same => {
                 screen::say(&format!("{} goes on where it was broken off", plan.name));
+                args.agreed.confirm(&plan)?;
                 return Ok(Settled::Run(plan.name));
             }
         }
@@ -75,7 +82,7 @@ fn relation(known: &Experiment, plan: &Plan) -> Relation {
         Err(differing) => Relation::Differs(differing),
         Ok(None) => Relation::Same,
         Ok(Some(_)) if was_called_off(known) => Relation::Same,
-        Ok(Some(_)) => Relation::Amends,
+        Ok(Some(amendment)) => Relation::Amends(amendment.consequence),
     }
 }
 
@@ -84,10 +91,11 @@ fn was_called_off(known: &Experiment) -> bool {
     conclusion.is_some_and(|conclusion| conclusion.stopped == Stopped::Cancelled)
 }
 
-async fn create(engine: &Engine, plan: &Plan) -> Result<Settled, Failure> {
+async fn create(engine: &Engine, args: &RunArgs, plan: &Plan) -> Result<Settled, Failure> {
     screen::say(plan::describe(plan, None).trim_end());
     let slots = usize::try_from(plan.target.slots()).unwrap_or(usize::MAX);
     screen::say(&Fitness::survey(slots, 1).to_string());
+    args.agreed.confirm(plan)?;
     let created = engine.create(plan).await;
     created.map_err(|error| failure(&error))?;
     Ok(Settled::Run(plan.name.clone()))

@@ -158,7 +158,8 @@ fn design(plan: &Plan) -> String {
     )
 }
 
-fn deployments(forecast: &Forecast) -> String {
+/// How many deployments there will be, and what for.
+pub(super) fn deployments(forecast: &Forecast) -> String {
     let Some((least, most)) = forecast.deployments else {
         return "without a limit".to_owned();
     };
@@ -188,7 +189,8 @@ fn deployments(forecast: &Forecast) -> String {
     format!("{total}: {}", parts.join(", "))
 }
 
-fn time(plan: &Plan, forecast: &Forecast, seen: Option<&Seen>) -> String {
+/// How long it will take, as far as that is known.
+pub(super) fn time(plan: &Plan, forecast: &Forecast, seen: Option<&Seen>) -> String {
     let each = spell(forecast.collection);
     let limit = plan.budget.time.map_or_else(String::new, |limit| {
         format!(

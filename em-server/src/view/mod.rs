@@ -3,6 +3,7 @@
 pub mod design;
 pub mod export;
 pub mod forecast;
+pub mod intent;
 pub mod plan;
 pub mod progress;
 pub mod rendered;

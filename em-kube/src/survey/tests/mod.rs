@@ -1,7 +1,5 @@
 //! What the checks find in objects.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 mod access;
 mod conflicts;
 mod references;

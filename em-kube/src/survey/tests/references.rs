@@ -3,7 +3,7 @@
 use em_core::port::Severity::{Error, Note};
 
 use super::super::references::{
-    Presence, Reference, changed, container, pods_find, references, service,
+    Presence, Reference, changed, container, copied, pods_find, references, service,
 };
 use super::*;
 
@@ -62,6 +62,14 @@ fn what_is_absent_is_an_error_and_what_is_hidden_is_said() {
         Note,
         "secret/tls is there was not looked at",
     );
+    let own = ["configmap/conf", "statefulset/db"].map(|one| one.parse().unwrap());
+    let clones = Scene::new(&json!({"policy": "new-deployment"}), &[], deployment());
+    assert_one(
+        &copied(&clones.subject(), &own),
+        Error,
+        "changes statefulset/db",
+    );
+    assert_eq!(copied(&scene.subject(), &own), []);
     let patched = changed(
         &scene.subject(),
         &[("configmap/conf".to_owned(), Presence::Absent)],
@@ -104,7 +112,7 @@ fn a_service_has_the_port_and_leads_to_the_workload() {
     assert_one(
         &found(None, Some(&fine)),
         Error,
-        "it has http (80), admin (9000)",
+        "the ports http 80, admin 9000",
     );
     assert_one(&found(Some("grpc"), Some(&fine)), Error, "has no port grpc");
     assert_one(&found(None, None), Error, "there is no Service checkout");

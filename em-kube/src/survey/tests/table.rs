@@ -62,6 +62,7 @@ fn in_place_only_the_named_objects_are_changed() {
         "create deployments",
         "delete deployments checkout",
         "list secrets",
+        "get secrets sealed",
     ] {
         assert!(!needed.iter().any(|one| one == permission), "{permission}");
     }

@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::{
-    aa, crash, dead_time, decode, fuzz, kill9, kube_failures, overhead, prom_quickstart,
-    quickstart, raw_size, servers, suites, two_managers,
+    aa, crash, dead_time, decode, fuzz, kill9, kube_clones, kube_dead_time, kube_failures,
+    kube_quickstart, overhead, prom_quickstart, quickstart, raw_size, servers, suites,
+    two_managers,
 };
 
 /// One figure.
@@ -168,5 +169,26 @@ pub(crate) const FIGURES: &[Figure] = &[
         goal: "all build and pass",
         kind: Kind::Counting,
         measure: suites::walls,
+    },
+    Figure {
+        name: "kube-quickstart",
+        what: "the quickstart on a Deployment of a real cluster: env, argument, replicas and CPU limit in place",
+        goal: "winner the known best in >= 4 of 5, the live object as before, nothing left, no pod in two iterations",
+        kind: Kind::Counting,
+        measure: kube_quickstart::measure,
+    },
+    Figure {
+        name: "kube-clones",
+        what: "the same in four copies side by side beside the live object; limits changed in running pods",
+        goal: "as kube-quickstart, live object untouched, guard silent in >= 9 of 10 and speaking under a CPU hog",
+        kind: Kind::Counting,
+        measure: kube_clones::measure,
+    },
+    Figure {
+        name: "kube-dead-time",
+        what: "time that the manager adds per iteration on a Deployment",
+        goal: "<= 50 ms at p99",
+        kind: Kind::Timing,
+        measure: kube_dead_time::measure,
     },
 ];

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use em_core::id::{BlockNo, ExperimentName, TrialId};
-use em_core::journal::{self, ExperimentEvent, InterruptCause, IterationEnd};
+use em_core::journal::{self, Collection, ExperimentEvent, InterruptCause, IterationEnd, Timing};
+use em_core::machine::IterationEvent;
 use em_core::port::{Store as _, StreamId, SystemClock};
 use em_store::SqliteStore;
 
@@ -18,6 +19,8 @@ pub(crate) struct Stored {
     pub(crate) store: String,
     /// Bytes of raw data.
     pub(crate) raw_bytes: u64,
+    /// What was collected, of each iteration that was measured.
+    pub(crate) collected: Vec<Collection>,
     events: Vec<ExperimentEvent>,
 }
 
@@ -34,9 +37,14 @@ impl Stored {
 
     /// Time that the manager added to each iteration that has a result.
     pub(crate) fn dead_times(&self) -> Vec<Duration> {
+        self.timings().iter().map(|timing| timing.dead).collect()
+    }
+
+    /// Time that passed at each step of each iteration that has a result.
+    pub(crate) fn timings(&self) -> Vec<Timing> {
         let ends = self.ends();
         let results = ends.filter_map(|end| match end {
-            IterationEnd::Done(result) => Some(result.timing.dead),
+            IterationEnd::Done(result) => Some(result.timing),
             IterationEnd::Failed(_) | IterationEnd::Interrupted { .. } => None,
         });
         results.collect()
@@ -127,7 +135,7 @@ impl Stored {
 async fn read(data: &Path, name: ExperimentName) -> Result<Stored> {
     let store = SqliteStore::open_to_read(data, Arc::new(SystemClock)).await;
     let store = store.with_context(|| format!("failed to open the store in {}", data.display()))?;
-    let stream = StreamId::Experiment(name);
+    let stream = StreamId::Experiment(name.clone());
     let entries = store
         .read(&stream)
         .await
@@ -137,11 +145,40 @@ async fn read(data: &Path, name: ExperimentName) -> Result<Stored> {
     for (seq, entry) in (0..).zip(&entries) {
         events.push(journal::decode(&stream, seq, entry).context("failed to read an event")?);
     }
+    let collected = collections(&store, &name, &events).await?;
     let id = store.id().to_owned();
     store.close().await;
     Ok(Stored {
         store: id,
         raw_bytes: usage.bytes,
+        collected,
         events,
     })
+}
+
+async fn collections(
+    store: &SqliteStore,
+    name: &ExperimentName,
+    events: &[ExperimentEvent],
+) -> Result<Vec<Collection>> {
+    let mut collections = Vec::new();
+    for event in events {
+        let ExperimentEvent::Placed {
+            trial, iteration, ..
+        } = event
+        else {
+            continue;
+        };
+        let stream = StreamId::Iteration(name.clone(), *trial, *iteration);
+        let entries = store.read(&stream).await;
+        let entries = entries.context("failed to read the stream of an iteration")?;
+        for (seq, entry) in (0..).zip(&entries) {
+            let event = journal::decode(&stream, seq, entry);
+            let event = event.context("failed to read an event of an iteration")?;
+            if let IterationEvent::Collected { collection, .. } = event {
+                collections.push(*collection);
+            }
+        }
+    }
+    Ok(collections)
 }

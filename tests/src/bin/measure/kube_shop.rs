@@ -1,0 +1,225 @@
+//! The quickstart's service as a Deployment, and what may not have happened to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use em_core::configuration::Configuration;
+use em_core::report::Report;
+use em_load::demo::model::Setting;
+use em_tests::house;
+use serde_json::Value as Json;
+
+use crate::cluster;
+use crate::em::{Em, read_report};
+use crate::stored::Stored;
+
+/// Kinds of which a run may leave nothing more than there was.
+const KINDS: &str = "deployments,services,leases,secrets,configmaps,jobs";
+/// What everything of ours carries.
+const OURS: &str = "experiment-manager.io/";
+
+/// The Deployment in its namespace.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    before: Json,
+    names: BTreeSet<String>,
+}
+
+impl Shop {
+    /// Opens it in the cluster, with two variables and limits that can be tuned.
+    pub(crate) fn open() -> Result<Self> {
+        let manifest = house::root().join("tests/cluster/manifests/demo.yaml");
+        let manifest = std::fs::read_to_string(&manifest).context("failed to read demo.yaml")?;
+        cluster::apply(&manifest)?;
+        let ready = ["-n", "shop", "rollout", "status", "deployment/demo"];
+        cluster::kubectl(&[&ready[..], &["--timeout=60s"]].concat())?;
+        let (before, names) = (live()?, names()?);
+        Ok(Self { before, names })
+    }
+
+    /// What is not as it was before, in words. Empty: all is.
+    pub(crate) fn differences(&self) -> Result<Vec<String>> {
+        let now = live()?;
+        let mut found = Vec::new();
+        for place in [
+            "/spec",
+            "/metadata/labels",
+            "/metadata/annotations",
+            "/metadata/ownerReferences",
+        ] {
+            let (was, is) = (kept(&self.before, place), kept(&now, place));
+            if was != is {
+                found.push(format!("{place} was {was} and is {is}"));
+            }
+        }
+        let names = names()?;
+        let more = names.symmetric_difference(&self.names);
+        found.extend(more.map(|name| format!("{name} is left or gone")));
+        if now.to_string().contains(OURS) && !self.before.to_string().contains(OURS) {
+            found.push(format!("the live object still says {OURS}"));
+        }
+        Ok(found)
+    }
+
+    /// Whether nobody changed what the live object asks for since it was opened, not even in between.
+    pub(crate) fn is_untouched(&self) -> Result<bool> {
+        let generation = |object: &Json| object.pointer("/metadata/generation").cloned();
+        Ok(generation(&live()?) == generation(&self.before))
+    }
+}
+
+/// One run of a file.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) report: Report,
+    pub(crate) stored: Stored,
+}
+
+impl Run {
+    /// Runs `shop.yaml` with this text to its report.
+    pub(crate) fn of(em: &Em, data: &str, file: &str, seed: u32) -> Result<Self> {
+        em.write("shop.yaml", file)?;
+        let set = format!("measurement.seed={seed}");
+        let mut arguments = vec!["run", "shop.yaml", "--set", &set, "--output", "json"];
+        if knows_yes(em)? {
+            arguments.push("--yes");
+        }
+        let output = em.command(data, &arguments).output();
+        let report = read_report(&output.context("failed to start em")?)?;
+        let stored = Stored::read(&em.folder().join(data), "shop")?;
+        Ok(Self { report, stored })
+    }
+
+    /// Pods that more than one iteration measured, or a word of why that is not known.
+    pub(crate) fn shared_pods(&self) -> Vec<String> {
+        let mut iterations: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut found = Vec::new();
+        for collection in &self.stored.collected {
+            let uid = collection.facts.iter().find(|fact| fact.name == "pods.uid");
+            let Some(uids) = uid.and_then(|fact| fact.seen.as_deref()) else {
+                found.push("an iteration without pods.uid".to_owned());
+                continue;
+            };
+            for uid in uids.split(' ') {
+                *iterations.entry(uid).or_default() += 1;
+            }
+        }
+        let shared = iterations.iter().filter(|(_, count)| **count > 1);
+        found.extend(shared.map(|(uid, count)| format!("pod {uid} in {count} iterations")));
+        found
+    }
+
+    /// The winner, for people.
+    pub(crate) fn winner(&self) -> String {
+        let winning = self.report.winning.as_ref();
+        winning.map_or_else(|| "none".to_owned(), ToString::to_string)
+    }
+
+    /// Whether the winner has the values that are best by construction. Replicas and CPU make no difference to a
+    /// service that waits.
+    pub(crate) fn is_best(&self) -> bool {
+        self.report.winning.as_ref().is_some_and(is_best)
+    }
+}
+
+fn is_best(configuration: &Configuration) -> bool {
+    let best = BTreeMap::from([
+        ("workers", Setting::BEST.workers.to_string()),
+        ("cache", "lru".to_owned()),
+    ]);
+    let seen: BTreeMap<_, _> = configuration
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_string()))
+        .filter(|(name, _)| best.contains_key(name))
+        .collect();
+    seen == best
+}
+
+/// Whether this `em` wants to be told that its plan is fine.
+fn knows_yes(em: &Em) -> Result<bool> {
+    let help = em.command("data", &["run", "--help"]).output();
+    let help = help.context("failed to start em")?;
+    Ok(String::from_utf8_lossy(&help.stdout).contains("--yes"))
+}
+
+/// A search of the known best: an environment variable, an argument, replicas and the CPU limit. The median, because a
+/// node that shares its cores with its own control plane has a tail of its own.
+pub(crate) fn search(policy: &str, slots: u32) -> String {
+    let target = target(policy, slots);
+    format!(
+        "\
+{target}
+tunables:
+  - {{ name: workers, range: [1, 8], default: 2, apply: {{ env: WORKERS }} }}
+  - {{ name: cache, choices: [lru, none], default: lru, apply: {{ arg: '--cache={{{{value}}}}', replaces: '^--cache=.*' }} }}
+  - {{ name: replicas, range: [1, 2], default: 1, apply: {{ replicas: true }} }}
+  - {{ name: cpu, range: [400m, 500m], step: 100m, default: 500m, apply: {{ resource: cpu, of: limit }} }}
+search: {{ parallel: 4, blocks: 1, verify: 2 }}
+budget: {{ trials: 12 }}
+measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ max: 6 }} }}
+"
+    )
+}
+
+/// One trial with these values beside the baseline, in at most two blocks.
+pub(crate) fn listed(policy: &str, slots: u32, values: &str) -> String {
+    let target = target(policy, slots);
+    format!(
+        "\
+{target}
+tunables: [{{ name: workers, range: [1, 8], default: 2, apply: {{ env: WORKERS }} }}]
+trials: [{{ id: listed, values: {values} }}]
+measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ min: 2, max: 2 }} }}
+"
+    )
+}
+
+/// Another CPU limit in the pods that run.
+pub(crate) fn resized() -> String {
+    let target = target("resize", 1);
+    format!(
+        "\
+{target}
+tunables: [{{ name: cpu, range: [400m, 500m], step: 100m, default: 500m, apply: {{ resource: cpu, of: limit }} }}]
+trials: [{{ id: less, values: {{ cpu: 400m }} }}]
+measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ min: 2, max: 2 }} }}
+"
+    )
+}
+
+fn target(policy: &str, slots: u32) -> String {
+    format!(
+        "\
+name: shop
+target: {{ kind: kubernetes, context: em-test, namespace: shop, workload: deployment/demo, policy: {policy}, service: demo, slots: {slots} }}
+load: {{ kind: http, url: 'http://{{{{address}}}}/', rate: 40 }}
+objective: {{ minimize: load.response_time.median }}"
+    )
+}
+
+fn live() -> Result<Json> {
+    cluster::get(&[
+        "-n",
+        "shop",
+        "deployment",
+        "demo",
+        "--show-managed-fields=false",
+    ])
+}
+
+/// Objects of the namespace, as `KIND/NAME`.
+fn names() -> Result<BTreeSet<String>> {
+    let text = cluster::kubectl(&["-n", "shop", "get", KINDS, "-o", "name"])?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// A part of the object without what Kubernetes writes there by itself; null where there is none.
+fn kept(object: &Json, place: &str) -> Json {
+    let mut part = object.pointer(place).cloned().unwrap_or_default();
+    if place == "/metadata/annotations"
+        && let Some(annotations) = part.as_object_mut()
+    {
+        annotations.remove("deployment.kubernetes.io/revision");
+    }
+    part
+}
