@@ -81,7 +81,7 @@ fn observe(case: &Case, em: &Em) -> Result<Seen> {
     let cause = sight(case)?;
     let of_act = sight_of_act(case)?;
     let began = Instant::now();
-    let arguments = ["run", file, "--output", "json"];
+    let arguments = ["run", file, "--yes", "--output", "json"];
     let mut command = em.command(case.name, &arguments);
     let kubeconfig = kubeconfig(case, em);
     if kubeconfig.exists() {
