@@ -149,8 +149,8 @@ fn sets_that_replace_no_pod_by_themselves() {
 fn a_template_that_is_changed_back_is_noticed() {
     let place = "/workload/spec/template/metadata/annotations";
     let scene = recorded("ready").with(place, json!({}));
-    stuck(
-        &scene,
+    stuck_in_a_moment(
+        scene,
         Blame::Cluster,
         &["somebody else changed it back", "GitOps"],
     );

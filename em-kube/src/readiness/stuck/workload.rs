@@ -85,7 +85,8 @@ fn changed_back(look: &Look<'_>, workload: Workload<'_>) -> Option<Verdict> {
     );
     let cause = Cause::new(Blame::Cluster, why);
     if was_rolled_out(look, wanted) {
-        return Some(cause.stuck());
+        // Pods and workloads are watched apart: what is seen of the workload may be older than its pods.
+        return Some(look.in_a_moment(Some(look.wanted.asked_at), cause));
     }
     // What we see may be older than what was written.
     Some(look.unless_shown(cause))

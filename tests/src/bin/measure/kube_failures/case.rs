@@ -80,9 +80,9 @@ pub(super) enum Cause {
 /// What em should say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
-    /// Exit code.
-    pub(super) code: i32,
-    /// How the trial ends: `failed configuration`, `infeasible`, `invalid`, `measured`; none: there is none.
+    /// Exit code; none: it depends on whether what was spoiled could be repeated.
+    pub(super) code: Option<i32>,
+    /// How the trial ends: `failed cluster`, `infeasible`, `invalid`, `measured`; none: there is none.
     pub(super) outcome: Option<&'static str>,
     /// What the reason holds.
     pub(super) words: &'static [&'static str],
@@ -124,7 +124,7 @@ pub(super) const CASE: Case = Case {
     is_alone: false,
     cause: Cause::Before,
     expected: Expected {
-        code: 0,
+        code: Some(0),
         outcome: Some("infeasible"),
         words: &[],
     },
@@ -134,7 +134,7 @@ pub(super) const CASE: Case = Case {
 /// A trial that is refused before anything is done.
 pub(super) const fn refused(words: &'static [&'static str]) -> Expected {
     Expected {
-        code: 3,
+        code: Some(3),
         outcome: None,
         words,
     }
@@ -143,7 +143,25 @@ pub(super) const fn refused(words: &'static [&'static str]) -> Expected {
 /// A trial that ends like this: that is an answer, too.
 pub(super) const fn ends(outcome: &'static str, words: &'static [&'static str]) -> Expected {
     Expected {
-        code: 0,
+        code: Some(0),
+        outcome: Some(outcome),
+        words,
+    }
+}
+
+/// The first iteration ends like this, whatever its repetition gives.
+pub(super) const fn spoiled(words: &'static [&'static str]) -> Expected {
+    Expected {
+        code: None,
+        outcome: None,
+        words,
+    }
+}
+
+/// An experiment that cannot go on ends like this.
+pub(super) const fn fails(outcome: &'static str, words: &'static [&'static str]) -> Expected {
+    Expected {
+        code: Some(3),
         outcome: Some(outcome),
         words,
     }
