@@ -96,7 +96,7 @@ fn say_wrong(bench: &mut Bench, shop: &Shop, run: &Run) -> Result<usize> {
 /// A few iterations while others take all the CPU.
 fn speaks_under_a_hog(bench: &mut Bench, em: &Em, shop: &Shop) -> Result<bool> {
     let hogs = Hogs::start()?;
-    let listed = kube_shop::listed("new-deployment", SLOTS, "{ workers: 4 }");
+    let listed = kube_shop::listed("new-deployment", SLOTS, 2);
     let run = Run::of(em, "data-hog", &listed, 1)?;
     drop(hogs);
     let warned = warnings(&run);
