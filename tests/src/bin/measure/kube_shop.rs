@@ -123,7 +123,7 @@ pub(crate) fn search(policy: &str, slots: u32) -> String {
         "\
 {target}
 tunables:
-  - {{ name: workers, range: [1, 8], default: 2, apply: {{ env: WORKERS }} }}
+  - {{ name: workers, range: [2, 8], step: 2, default: 2, apply: {{ env: WORKERS }} }}
   - {{ name: cache, choices: [lru, none], default: lru, apply: {{ arg: '--cache={{{{value}}}}', replaces: '^--cache=.*' }} }}
   - {{ name: replicas, range: [1, 2], default: 1, apply: {{ replicas: true }} }}
   - {{ name: cpu, range: [400m, 500m], step: 100m, default: 500m, apply: {{ resource: cpu, of: limit }} }}
