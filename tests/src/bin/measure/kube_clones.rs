@@ -30,7 +30,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     ))?;
     let mut seen = Counts::default();
     for seed in 1..=runs {
-        seen.add(search(bench, &em, &shop, seed)?);
+        seen.add(&search(bench, &em, &shop, seed)?);
     }
     let Counts {
         best,
@@ -61,7 +61,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.best += other.best;
         self.wrong += other.wrong;
         self.silent += other.silent;

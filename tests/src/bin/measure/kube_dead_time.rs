@@ -13,8 +13,11 @@ use crate::kube_shop::{self, Run, Shop};
 /// Longest at the 99th percentile.
 const LONGEST: Duration = Duration::from_millis(50);
 
+/// The time of one step.
+type Step = fn(&Timing) -> Duration;
+
 /// Steps of an iteration that wait for others.
-const AWAITED: [(&str, fn(&Timing) -> Duration); 3] = [
+const AWAITED: [(&str, Step); 3] = [
     ("roll-out until ready (awaited)", |timing| timing.deploy),
     ("load until steady (awaited)", |timing| timing.ramp),
     ("last answers (awaited)", |timing| timing.answers),
