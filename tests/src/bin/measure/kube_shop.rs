@@ -24,7 +24,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// Opens it in the cluster, with two variables and limits that can be tuned.
+    /// Opens it in the cluster, and remembers what is there.
     pub(crate) fn open() -> Result<Self> {
         let manifest = house::root().join("tests/cluster/manifests/demo.yaml");
         let manifest = std::fs::read_to_string(&manifest).context("failed to read demo.yaml")?;
@@ -123,7 +123,7 @@ pub(crate) fn search(policy: &str, slots: u32) -> String {
         "\
 {target}
 tunables:
-  - {{ name: workers, range: [1, 8], default: 2, apply: {{ env: WORKERS }} }}
+  - {{ name: workers, range: [2, 8], step: 2, default: 2, apply: {{ env: WORKERS }} }}
   - {{ name: cache, choices: [lru, none], default: lru, apply: {{ arg: '--cache={{{{value}}}}', replaces: '^--cache=.*' }} }}
   - {{ name: replicas, range: [1, 2], default: 1, apply: {{ replicas: true }} }}
   - {{ name: cpu, range: [400m, 500m], step: 100m, default: 500m, apply: {{ resource: cpu, of: limit }} }}
@@ -134,15 +134,15 @@ measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ max
     )
 }
 
-/// One trial with these values beside the baseline, in at most two blocks.
-pub(crate) fn listed(policy: &str, slots: u32, values: &str) -> String {
+/// The best number of workers beside the baseline, in so many blocks.
+pub(crate) fn listed(policy: &str, slots: u32, blocks: u32) -> String {
     let target = target(policy, slots);
     format!(
         "\
 {target}
 tunables: [{{ name: workers, range: [1, 8], default: 2, apply: {{ env: WORKERS }} }}]
-trials: [{{ id: listed, values: {values} }}]
-measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ min: 2, max: 2 }} }}
+trials: [{{ id: listed, values: {{ workers: 4 }} }}]
+measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ min: {blocks}, max: {blocks} }} }}
 "
     )
 }
