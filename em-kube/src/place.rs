@@ -278,11 +278,12 @@ mod tests {
 
     #[test]
     fn what_was_added_goes_with_what_the_cluster_added_to_it() {
-        let original = json!({"spec": {"containers": [{"name": "app"}], "restart": "Always"}});
+        let original =
+            json!({"spec": {"containers": [{"name": "app", "image": "a"}], "restart": "Always"}});
         let volume = Place::of(["spec", "volumes"]).named("more");
         let probe = Place::of(["spec", "containers"]).named("app").key("probe");
         let mut object = json!({"spec": {
-            "containers": [{"name": "app", "probe": {"get": {"path": "/", "scheme": "HTTP"}, "period": 10}}],
+            "containers": [{"name": "app", "image": "a", "probe": {"get": {"path": "/", "scheme": "HTTP"}, "period": 10}}],
             "restart": "Always",
             "volumes": [{"name": "more", "configMap": {"name": "x", "defaultMode": 420}}, {"name": "theirs"}],
         }});
@@ -296,7 +297,7 @@ mod tests {
         // The whole list is new, and the entry of somebody else stands in it.
         assert_eq!(
             object,
-            json!({"spec": {"containers": [{"name": "app"}], "restart": "Always", "volumes": [{"name": "theirs"}]}})
+            json!({"spec": {"containers": [{"name": "app", "image": "a"}], "restart": "Always", "volumes": [{"name": "theirs"}]}})
         );
         let mark = Place::of(["metadata", "annotations"]).key("ours");
         let mut object = json!({"metadata": {"annotations": {"ours": "1", "theirs": "2"}}});

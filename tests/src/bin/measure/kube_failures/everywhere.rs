@@ -26,7 +26,7 @@ pub(super) const CASES: &[Case] = &[
         name: "node-tainted",
         act: "kubectl taint nodes --all test=now:NoExecute; sleep 3; kubectl taint nodes --all test-",
         clean: "kubectl taint nodes --all test- || true",
-        expected: spoiled(&["pod"]),
+        expected: spoiled(&["failed in collect, blame cluster: pod"]),
         ..HIT
     },
     Case {

@@ -1,6 +1,6 @@
 //! What is refused before anything is done.
 
-use super::case::{CASE, Case, Names, refused};
+use super::case::{CASE, Case, Expected, Names, refused};
 
 /// Of every kind one.
 pub(super) const CASES: &[Case] = &[
@@ -10,7 +10,10 @@ pub(super) const CASES: &[Case] = &[
             context: "elsewhere",
             ..CASE.names
         },
-        expected: refused(&["there is no context \"elsewhere\"", "em-prod"]),
+        expected: Expected {
+            code: Some(1),
+            ..refused(&["there is no context \"elsewhere\"", "em-prod"])
+        },
         ..CASE
     },
     Case {

@@ -235,7 +235,8 @@ fn judge(case: &Case, told: &Told, caused: Option<Instant>, before: Option<&Json
         After::Gone if now.is_some() => wrong.push("the workload is there".to_owned()),
         After::Gone | After::Theirs | After::Foreign => {}
     }
-    let words = case.expected.words.first();
+    // Who is refused is told at the end; before, the words may stand in what was asked.
+    let words = case.expected.words.first().filter(|_| outcome.is_some());
     let said = words.map_or(told.ended, |words| told.first(words));
     if caused.is_none() {
         wrong.push("the cluster did not show the cause".to_owned());

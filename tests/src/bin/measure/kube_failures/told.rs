@@ -112,12 +112,12 @@ impl Told {
         said.map_or(self.ended, |(at, _)| *at)
     }
 
-    /// What it said after it had shown what is asked and where it measures.
+    /// What it said of trials, and at last.
     pub(super) fn said_at_work(&self) -> String {
-        let is_first = |(_, line): &(Instant, String)| line.starts_with("machine: ");
-        let shown = self.lines.iter().position(is_first);
-        let lines = self.lines.iter().skip(shown.map_or(0, |shown| shown + 1));
-        let lines: Vec<&str> = lines.map(|(_, line)| line.as_str()).collect();
+        let is_of_work =
+            |line: &str| line.trim_start().starts_with("t1 ") || line.starts_with("em: ");
+        let lines = self.lines.iter().map(|(_, line)| line.as_str());
+        let lines: Vec<&str> = lines.filter(|line| is_of_work(line)).collect();
         lines.join("\n")
     }
 }
