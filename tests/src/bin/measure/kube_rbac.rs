@@ -256,8 +256,8 @@ impl User<'_> {
         let live = kube_shop::live()?;
         let is_untouched =
             live["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"];
-        let is_back = kube_shop::original(&live) == self.original;
-        let is_clean = is_back && kube_shop::ours()?.is_empty();
+        let left = kube_shop::left(&self.original)?;
+        let is_clean = left.is_empty();
         let is_kept = is_clean
             && match missing {
                 None => is_done && told.is_empty(),
@@ -270,11 +270,9 @@ impl User<'_> {
         } else {
             ", written"
         });
-        text.push_str(if is_clean {
-            ", clean"
-        } else {
-            ", NOT PUT BACK OR NOT CLEAN"
-        });
+        if !is_clean {
+            text = format!("{text}, LEFT: {}", left.join(", "));
+        }
         match told.first() {
             Some(line) => text = format!("{text}; {line}"),
             None if !is_done || missing.is_some() => {
@@ -296,6 +294,8 @@ fn names(line: &str, missing: Option<&Verb>) -> bool {
     })
 }
 
+/// What `em` says while it runs, and its report.
 fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let texts = [&output.stdout, &output.stderr];
+    texts.map(|text| String::from_utf8_lossy(text)).join("\n")
 }

@@ -123,12 +123,12 @@ impl Case<'_> {
         let mut findings = self.order(&versions);
         findings.push(finding(b.success(), format!("B ended well ({b})")));
         findings.extend(self.words_of(a));
-        let live = kube_shop::original(&kube_shop::live()?);
-        let is_back = live == kube_shop::original(&self.original);
-        findings.push(finding(is_back, "the original is in place at the end"));
-        let ours = kube_shop::ours()?;
-        let text = format!("nothing of either is left ({} things)", ours.len());
-        findings.push(finding(ours.is_empty(), text));
+        let left = kube_shop::left(&kube_shop::original(&self.original))?;
+        let text = format!(
+            "the original is in place at the end, and nothing of either is left ({} things)",
+            left.len()
+        );
+        findings.push(finding(left.is_empty(), text));
         Ok(findings)
     }
 
