@@ -3,6 +3,7 @@
 mod copies;
 mod event;
 mod exec;
+mod history;
 mod in_place;
 mod look;
 mod put_back;

@@ -67,10 +67,6 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
         "at a kill: {} times nothing of ours was there, {} times locks or copies, {} times the live object was held, {} times it was changed",
         tally.stages[0], tally.stages[1], tally.stages[2], tally.stages[3]
     ))?;
-    bench.say(&format!(
-        "{} ReplicaSets of the history carry annotations that Kubernetes copied to them",
-        kube_shop::marked_history()?
-    ))?;
     Ok(tally.measured(wanted))
 }
 

@@ -19,7 +19,7 @@ const OURS: &str = "experiment-manager.io/";
 /// What may differ afterwards: the cluster counts roll-outs.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Kinds of which something may be left.
-const KINDS: &str = "deployments,statefulsets,services,configmaps,secrets,jobs,leases,pods,horizontalpodautoscalers";
+const KINDS: &str = "deployments,replicasets,statefulsets,services,configmaps,secrets,jobs,leases,pods,horizontalpodautoscalers";
 
 /// Brings it up and waits until it answers.
 pub(crate) fn prepare() -> Result<()> {
@@ -141,12 +141,4 @@ fn is_ours(object: &Json) -> bool {
     };
     let name = metadata["name"].as_str().unwrap_or_default();
     is_marked("labels") || is_marked("annotations") || name.starts_with("em-")
-}
-
-/// `ReplicaSets` that carry annotations of ours: Kubernetes copies those of a Deployment to them, and keeps them as
-/// its history.
-pub(crate) fn marked_history() -> Result<usize> {
-    let all = cluster::get(&["replicasets", "-n", NAMESPACE])?;
-    let items = all["items"].as_array().map_or(&[][..], Vec::as_slice);
-    Ok(items.iter().filter(|object| is_ours(object)).count())
 }
