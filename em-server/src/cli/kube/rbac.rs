@@ -36,13 +36,12 @@ async fn text(plan: &Plan, service_account: &str) -> Result<String, Failure> {
             "the target of this file is no workload of a cluster: there is nothing to be allowed (target.kind: kubernetes is one)",
         ));
     };
-    let namespace = match &spec.namespace {
-        Some(namespace) => namespace.clone(),
+    let namespace = if let Some(namespace) = &spec.namespace {
+        namespace.clone()
+    } else {
         // The context's own, as the experiment will take it.
-        None => {
-            let cluster = Cluster::connect(&spec.context, None).await;
-            cluster.map_err(failure)?.namespace().to_owned()
-        }
+        let cluster = Cluster::connect(&spec.context, None).await;
+        cluster.map_err(failure)?.namespace().to_owned()
     };
     Ok(manifest(spec, plan, &namespace, service_account))
 }

@@ -33,10 +33,10 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     em.write("shop.yaml", &text)?;
     let granted = Granted::apply(&em)?;
     let kubeconfig = kubeconfig(&em)?;
-    let (all, absent): (Vec<Verb>, Vec<Verb>) = granted
+    let (all, absent): (Vec<Right>, Vec<Right>) = granted
         .verbs()
         .into_iter()
-        .partition(Verb::is_of_this_cluster);
+        .partition(Right::is_of_this_cluster);
     let few = bench.by_form(SOME, all.len());
     bench.say(&format!(
         "{}: deployment/demo, policy rolling-update, as a service account with what `em kube rbac` prints: {} verbs, of which {few} are taken away in turn",
@@ -72,7 +72,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
 }
 
 /// Some of all, spread over them, others every day.
-fn rotating(all: &[Verb], few: usize) -> Vec<&Verb> {
+fn rotating(all: &[Right], few: usize) -> Vec<&Right> {
     if few == 0 || all.is_empty() {
         return Vec::new();
     }
@@ -84,7 +84,7 @@ fn rotating(all: &[Verb], few: usize) -> Vec<&Verb> {
 
 /// One verb of one rule.
 #[derive(Debug)]
-struct Verb {
+struct Right {
     /// Number of the role.
     role: usize,
     /// Number of the rule in it.
@@ -95,7 +95,7 @@ struct Verb {
     is_needed: bool,
 }
 
-impl Verb {
+impl Right {
     /// Whether the cluster has such objects: nothing is asked of those that it does not have.
     fn is_of_this_cluster(&self) -> bool {
         let group = format!("--api-group={}", self.group);
@@ -104,7 +104,7 @@ impl Verb {
     }
 }
 
-impl std::fmt::Display for Verb {
+impl std::fmt::Display for Right {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let level = if self.is_needed { "needed" } else { "helpful" };
         let place = ["", " everywhere"][self.role.min(1)];
@@ -143,13 +143,13 @@ impl Granted {
     }
 
     /// Every verb.
-    fn verbs(&self) -> Vec<Verb> {
+    fn verbs(&self) -> Vec<Right> {
         let mut verbs = Vec::new();
         for (role, (object, needed)) in self.roles.iter().zip(&self.is_needed).enumerate() {
             for (number, (rule, is_needed)) in rules(object).iter().zip(needed).enumerate() {
                 for verb in rule["verbs"].as_array().into_iter().flatten() {
                     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-                    verbs.push(Verb {
+                    verbs.push(Right {
                         role,
                         rule: number,
                         group: text(&rule["apiGroups"][0]),
@@ -164,7 +164,7 @@ impl Granted {
     }
 
     /// Takes one verb away: from its rule, and from the wider role, which would grant it, too.
-    fn without(&self, verb: &Verb) -> Result<()> {
+    fn without(&self, verb: &Right) -> Result<()> {
         for (number, role) in self.roles.iter().enumerate().skip(verb.role) {
             let mut role = role.clone();
             let rules = role["rules"].as_array_mut().context("a role has rules")?;
@@ -257,7 +257,7 @@ struct User<'a> {
 
 impl User<'_> {
     /// Runs the file, with one verb missing or none, and looks at whether that is as it has to be.
-    fn run(&self, data: &str, missing: Option<&Verb>) -> Result<Seen> {
+    fn run(&self, data: &str, missing: Option<&Right>) -> Result<Seen> {
         kube_shop::settle()?;
         let before = kube_shop::live()?;
         let output = self
@@ -308,8 +308,8 @@ impl User<'_> {
 
 /// Whether a line names what is missing: a finding of the survey, or what the cluster said to the look for what an
 /// earlier run left, which comes before it.
-fn names(line: &str, missing: Option<&Verb>) -> bool {
-    missing.is_some_and(|Verb { verb, resource, .. }| {
+fn names(line: &str, missing: Option<&Right>) -> bool {
+    missing.is_some_and(|Right { verb, resource, .. }| {
         let found = line.split_once(REFUSED).map(|(_, rest)| rest);
         let is_found = found.is_some_and(|rest| rest.contains(verb) && rest.contains(resource));
         is_found || line.contains(&format!("cannot {verb} resource {resource:?}"))
