@@ -150,8 +150,10 @@ impl Case<'_> {
             "the original was back before B's first patch (of {} versions of the object A's last is {last_of_a}, B's first {first_of_b}, B's first patch {first_patch_of_b})",
             versions.len()
         );
+        let last_of_b = holders.iter().rposition(is("b")).unwrap_or_default();
+        let of_b = holders.get(first_of_b..=last_of_b).unwrap_or_default();
         let untouched = finding(
-            last_of_a < first_of_b,
+            last_of_a < first_of_b && !of_b.is_empty() && of_b.iter().all(is("b")),
             "A wrote nothing to the object once B had it",
         );
         vec![finding(is_restored, text), untouched]
