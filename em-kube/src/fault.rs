@@ -92,6 +92,11 @@ impl KubeError {
         self.code() == Some(404)
     }
 
+    /// Whether the cluster does not allow it.
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
     /// Whether somebody else was faster.
     pub fn is_conflict(&self) -> bool {
         self.code() == Some(409)

@@ -4,6 +4,7 @@ mod copies;
 mod ending;
 mod event;
 mod exec;
+mod history;
 mod in_place;
 mod look;
 mod proven;

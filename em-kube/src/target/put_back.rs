@@ -10,6 +10,7 @@ use kube::api::DynamicObject;
 use kube::runtime::wait;
 use serde_json::Value as Json;
 
+use super::history;
 use super::in_place::digest_at;
 use super::resize::put_pods_back;
 use super::unblock::unblock;
@@ -45,6 +46,8 @@ pub async fn put_back(
         }
         unmark(&objects, original, undo).await?;
     }
+    // Also where an earlier call did the rest: it may have been broken off here.
+    history::unmark(cluster, &body.workload, undo).await?;
     Ok(left)
 }
 

@@ -93,6 +93,12 @@ fn in_place(table: &mut Table, spec: &KubernetesSpec, plan: &Plan) {
     let keep = "to keep a copy of the original beside the workload";
     let verbs = ["get", "create", "patch", "delete"];
     table.need(Row::of("", "secrets"), &verbs, keep);
+    if spec.workload.kind == "deployment" {
+        let weaker = "`kubectl rollout undo` brings a mark of this experiment back to the workload";
+        let history = Row::of("apps", "replicasets");
+        let why = "to take the marks off its history that Kubernetes copies there";
+        table.help(history, &["patch"], why, weaker);
+    }
 }
 
 /// Copies are made beside the workload. Their names are made as they come, so they cannot be told beforehand.

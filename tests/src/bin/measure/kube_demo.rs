@@ -1,11 +1,17 @@
 //! The quickstart's service as a Deployment, and what an experiment leaves of it.
 
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use em_tests::house;
 use serde_json::{Value as Json, json};
 
 use crate::cluster;
+use crate::stopwatch::Stopwatch;
 
+/// How long what is being removed may still be seen: the cluster removes pods and what hangs on an owner by itself.
+const MERCY: Duration = Duration::from_secs(15);
 /// Where it is.
 pub(crate) const NAMESPACE: &str = "shop";
 /// What everything of ours is marked with.
@@ -13,7 +19,7 @@ const OURS: &str = "experiment-manager.io/";
 /// What may differ afterwards: the cluster counts roll-outs.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Kinds of which something may be left.
-const KINDS: &str = "deployments,statefulsets,services,configmaps,secrets,jobs,leases,pods,horizontalpodautoscalers";
+const KINDS: &str = "deployments,replicasets,statefulsets,services,configmaps,secrets,jobs,leases,pods,horizontalpodautoscalers";
 
 /// Brings it up and waits until it answers.
 pub(crate) fn prepare() -> Result<()> {
@@ -110,6 +116,22 @@ pub(crate) fn ours() -> Result<Vec<String>> {
     Ok(named.collect())
 }
 
+/// What is left of an experiment once the cluster had time to remove it, and what of the object is not as it was.
+pub(crate) fn left(was: &Json) -> Result<Vec<String>> {
+    let watch = Stopwatch::start();
+    loop {
+        let mut left = ours()?;
+        let live = original(&live()?);
+        let parts = ["spec", "labels", "annotations", "ownerReferences"];
+        let others = parts.iter().filter(|part| live[**part] != was[**part]);
+        left.extend(others.map(|part| format!("another {part} of deployment/demo")));
+        if left.is_empty() || watch.elapsed() > MERCY {
+            return Ok(left);
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// By a mark, or by the name where marks are lost.
 fn is_ours(object: &Json) -> bool {
     let metadata = &object["metadata"];
@@ -119,12 +141,4 @@ fn is_ours(object: &Json) -> bool {
     };
     let name = metadata["name"].as_str().unwrap_or_default();
     is_marked("labels") || is_marked("annotations") || name.starts_with("em-")
-}
-
-/// `ReplicaSets` that carry annotations of ours: Kubernetes copies those of a Deployment to them, and keeps them as
-/// its history.
-pub(crate) fn marked_history() -> Result<usize> {
-    let all = cluster::get(&["replicasets", "-n", NAMESPACE])?;
-    let items = all["items"].as_array().map_or(&[][..], Vec::as_slice);
-    Ok(items.iter().filter(|object| is_ours(object)).count())
 }

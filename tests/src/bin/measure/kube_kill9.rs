@@ -26,8 +26,6 @@ const ITERATIONS: u32 = 6;
 const CHAIN: u32 = 6;
 /// How long the last resume of a chain may take.
 const LAST: Duration = Duration::from_mins(4);
-/// How long what is being removed may still be seen: the cluster removes what hangs on an owner by itself.
-const MERCY: Duration = Duration::from_secs(15);
 /// The experiment.
 const NAME: &str = "shop";
 
@@ -69,10 +67,6 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
         "at a kill: {} times nothing of ours was there, {} times locks or copies, {} times the live object was held, {} times it was changed",
         tally.stages[0], tally.stages[1], tally.stages[2], tally.stages[3]
     ))?;
-    bench.say(&format!(
-        "{} ReplicaSets of the history carry annotations that Kubernetes copied to them",
-        kube_demo::marked_history()?
-    ))?;
     Ok(tally.measured(wanted))
 }
 
@@ -101,7 +95,7 @@ impl Tally {
         }
         self.kills += done;
         let end = chain.finish()?;
-        let left = chain.left()?;
+        let left = kube_demo::left(chain.original)?;
         self.unfinished += u32::from(!end.is_finished);
         self.doubled += end.doubled;
         self.left += u32::from(!left.is_empty());
@@ -222,25 +216,6 @@ impl Chain<'_> {
         let said = std::fs::read_to_string(log).unwrap_or_default();
         let last: Vec<_> = said.lines().rev().take(3).collect();
         last.into_iter().rev().collect::<Vec<_>>().join(" / ")
-    }
-
-    /// What is left of the experiment, and what is not as it was.
-    fn left(&self) -> Result<Vec<String>> {
-        let watch = Stopwatch::start();
-        loop {
-            let mut left = kube_demo::ours()?;
-            let live = kube_demo::original(&kube_demo::live()?);
-            left.extend(
-                ["spec", "labels", "annotations", "ownerReferences"]
-                    .iter()
-                    .filter(|key| live[**key] != self.original[**key])
-                    .map(|key| format!("another {key} of deployment/demo")),
-            );
-            if left.is_empty() || watch.elapsed() > MERCY {
-                return Ok(left);
-            }
-            thread::sleep(Duration::from_millis(200));
-        }
     }
 }
 

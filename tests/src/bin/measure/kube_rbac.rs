@@ -19,6 +19,8 @@ use crate::kube_demo;
 const ACCOUNT: &str = "experiment-manager";
 /// Until a changed Role counts everywhere in the API server.
 const SPREAD: Duration = Duration::from_secs(1);
+/// How the survey says that something is not allowed.
+const REFUSED: &str = "not permitted: ";
 /// Cases of the short form: others every day.
 const SOME: usize = 3;
 const A_DAY: i64 = 86_400;
@@ -31,13 +33,22 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     em.write("shop.yaml", &text)?;
     let granted = Granted::apply(&em)?;
     let kubeconfig = kubeconfig(&em)?;
-    let all = granted.verbs();
+    let (all, absent): (Vec<Right>, Vec<Right>) = granted
+        .verbs()
+        .into_iter()
+        .partition(Right::is_of_this_cluster);
     let few = bench.by_form(SOME, all.len());
     bench.say(&format!(
         "{}: deployment/demo, policy rolling-update, as a service account with what `em kube rbac` prints: {} verbs, of which {few} are taken away in turn",
         em.who(),
         all.len()
     ))?;
+    for verb in absent {
+        bench.say(&format!(
+            "not tried: {verb}: this cluster has no {}",
+            verb.group
+        ))?;
+    }
     let user = User {
         em: &em,
         kubeconfig: &kubeconfig,
@@ -61,7 +72,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
 }
 
 /// Some of all, spread over them, others every day.
-fn rotating(all: &[Verb], few: usize) -> Vec<&Verb> {
+fn rotating(all: &[Right], few: usize) -> Vec<&Right> {
     if few == 0 || all.is_empty() {
         return Vec::new();
     }
@@ -73,7 +84,7 @@ fn rotating(all: &[Verb], few: usize) -> Vec<&Verb> {
 
 /// One verb of one rule.
 #[derive(Debug)]
-struct Verb {
+struct Right {
     /// Number of the role.
     role: usize,
     /// Number of the rule in it.
@@ -84,7 +95,16 @@ struct Verb {
     is_needed: bool,
 }
 
-impl std::fmt::Display for Verb {
+impl Right {
+    /// Whether the cluster has such objects: nothing is asked of those that it does not have.
+    fn is_of_this_cluster(&self) -> bool {
+        let group = format!("--api-group={}", self.group);
+        let known = cluster::kubectl(&["api-resources", &group, "--no-headers", "-o", "name"]);
+        known.is_ok_and(|known| !known.trim().is_empty())
+    }
+}
+
+impl std::fmt::Display for Right {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let level = if self.is_needed { "needed" } else { "helpful" };
         let place = ["", " everywhere"][self.role.min(1)];
@@ -123,13 +143,13 @@ impl Granted {
     }
 
     /// Every verb.
-    fn verbs(&self) -> Vec<Verb> {
+    fn verbs(&self) -> Vec<Right> {
         let mut verbs = Vec::new();
         for (role, (object, needed)) in self.roles.iter().zip(&self.is_needed).enumerate() {
             for (number, (rule, is_needed)) in rules(object).iter().zip(needed).enumerate() {
                 for verb in rule["verbs"].as_array().into_iter().flatten() {
                     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-                    verbs.push(Verb {
+                    verbs.push(Right {
                         role,
                         rule: number,
                         group: text(&rule["apiGroups"][0]),
@@ -144,7 +164,7 @@ impl Granted {
     }
 
     /// Takes one verb away: from its rule, and from the wider role, which would grant it, too.
-    fn without(&self, verb: &Verb) -> Result<()> {
+    fn without(&self, verb: &Right) -> Result<()> {
         for (number, role) in self.roles.iter().enumerate().skip(verb.role) {
             let mut role = role.clone();
             let rules = role["rules"].as_array_mut().context("a role has rules")?;
@@ -237,7 +257,7 @@ struct User<'a> {
 
 impl User<'_> {
     /// Runs the file, with one verb missing or none, and looks at whether that is as it has to be.
-    fn run(&self, data: &str, missing: Option<&Verb>) -> Result<Seen> {
+    fn run(&self, data: &str, missing: Option<&Right>) -> Result<Seen> {
         kube_demo::settle()?;
         let before = kube_demo::live()?;
         let output = self
@@ -248,7 +268,7 @@ impl User<'_> {
         let output = output.context("failed to start em")?;
         let told: Vec<String> = said(&output)
             .lines()
-            .filter(|line| line.contains("not permitted"))
+            .filter(|line| line.contains(REFUSED) || line.contains("is forbidden"))
             .map(|line| line.trim().to_owned())
             .collect();
         let is_told = told.iter().any(|line| names(line, missing));
@@ -256,8 +276,8 @@ impl User<'_> {
         let live = kube_demo::live()?;
         let is_untouched =
             live["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"];
-        let is_back = kube_demo::original(&live) == self.original;
-        let is_clean = is_back && kube_demo::ours()?.is_empty();
+        let left = kube_demo::left(&self.original)?;
+        let is_clean = left.is_empty();
         let is_kept = is_clean
             && match missing {
                 None => is_done && told.is_empty(),
@@ -270,11 +290,9 @@ impl User<'_> {
         } else {
             ", written"
         });
-        text.push_str(if is_clean {
-            ", clean"
-        } else {
-            ", NOT PUT BACK OR NOT CLEAN"
-        });
+        if !is_clean {
+            text = format!("{text}, LEFT: {}", left.join(", "));
+        }
         match told.first() {
             Some(line) => text = format!("{text}; {line}"),
             None if !is_done || missing.is_some() => {
@@ -288,14 +306,18 @@ impl User<'_> {
     }
 }
 
-/// Whether a line names what is missing.
-fn names(line: &str, missing: Option<&Verb>) -> bool {
-    missing.is_some_and(|verb| {
-        let (_, rest) = line.split_once("not permitted: ").unwrap_or_default();
-        rest.contains(&verb.verb) && rest.contains(&verb.resource)
+/// Whether a line names what is missing: a finding of the survey, or what the cluster said to the look for what an
+/// earlier run left, which comes before it.
+fn names(line: &str, missing: Option<&Right>) -> bool {
+    missing.is_some_and(|Right { verb, resource, .. }| {
+        let found = line.split_once(REFUSED).map(|(_, rest)| rest);
+        let is_found = found.is_some_and(|rest| rest.contains(verb) && rest.contains(resource));
+        is_found || line.contains(&format!("cannot {verb} resource {resource:?}"))
     })
 }
 
+/// What `em` says while it runs, and its report.
 fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let texts = [&output.stdout, &output.stderr];
+    texts.map(|text| String::from_utf8_lossy(text)).join("\n")
 }

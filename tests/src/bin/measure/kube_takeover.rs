@@ -123,12 +123,12 @@ impl Case<'_> {
         let mut findings = self.order(&versions);
         findings.push(finding(b.success(), format!("B ended well ({b})")));
         findings.extend(self.words_of(a));
-        let live = kube_demo::original(&kube_demo::live()?);
-        let is_back = live == kube_demo::original(&self.original);
-        findings.push(finding(is_back, "the original is in place at the end"));
-        let ours = kube_demo::ours()?;
-        let text = format!("nothing of either is left ({} things)", ours.len());
-        findings.push(finding(ours.is_empty(), text));
+        let left = kube_demo::left(&kube_demo::original(&self.original))?;
+        let text = format!(
+            "the original is in place at the end, and nothing of either is left ({} things)",
+            left.len()
+        );
+        findings.push(finding(left.is_empty(), text));
         Ok(findings)
     }
 
@@ -150,8 +150,10 @@ impl Case<'_> {
             "the original was back before B's first patch (of {} versions of the object A's last is {last_of_a}, B's first {first_of_b}, B's first patch {first_patch_of_b})",
             versions.len()
         );
+        let last_of_b = holders.iter().rposition(is("b")).unwrap_or_default();
+        let of_b = holders.get(first_of_b..=last_of_b).unwrap_or_default();
         let untouched = finding(
-            last_of_a < first_of_b,
+            last_of_a < first_of_b && !of_b.is_empty() && of_b.iter().all(is("b")),
             "A wrote nothing to the object once B had it",
         );
         vec![finding(is_restored, text), untouched]

@@ -76,16 +76,24 @@ impl Stored {
     /// Iterations that were placed or that ended more than once.
     pub(crate) fn doubled(&self) -> usize {
         let (mut placed, mut ended) = (BTreeSet::new(), BTreeSet::new());
-        let again = |event: &&ExperimentEvent| match event {
-            ExperimentEvent::Placed {
+        let mut doubled = 0;
+        for event in &self.events {
+            let is_new = if let ExperimentEvent::Placed {
                 trial, iteration, ..
-            } => !placed.insert((*trial, *iteration)),
-            ExperimentEvent::IterationEnded {
+            } = event
+            {
+                placed.insert((*trial, *iteration))
+            } else if let ExperimentEvent::IterationEnded {
                 trial, iteration, ..
-            } => !ended.insert((*trial, *iteration)),
-            _ => false,
-        };
-        self.events.iter().filter(again).count()
+            } = event
+            {
+                ended.insert((*trial, *iteration))
+            } else {
+                true
+            };
+            doubled += usize::from(!is_new);
+        }
+        doubled
     }
 
     /// Iterations that ended without a result.
