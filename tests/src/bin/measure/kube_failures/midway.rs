@@ -76,9 +76,9 @@ echo "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\"
     },
     Case {
         name: "lease-stolen",
-        act: r#"epoch=fedcba9876543210.9
+        act: r"epoch=fedcba9876543210.9
 kubectl -n $NS annotate lease em-deployment-demo --overwrite experiment-manager.io/epoch=$epoch
-kubectl -n $NS annotate deployment demo --overwrite experiment-manager.io/taken=by-somebody"#,
+kubectl -n $NS annotate deployment demo --overwrite experiment-manager.io/taken=by-somebody",
         expected: fails("failed cluster", &["taken over"]),
         after: After::Foreign,
         ..MIDWAY

@@ -97,7 +97,7 @@ fn chosen(bench: &Bench) -> Result<Vec<&'static Case>> {
     let first = turn(all.len())?;
     let count = bench.by_form(SHORT, all.len());
     // Steps of five, which divide no group: each commit meets every kind.
-    let step = if all.len() % 5 == 0 { 3 } else { 5 };
+    let step = if all.len().is_multiple_of(5) { 3 } else { 5 };
     let places = (0..count).map(|number| (first + number * step) % all.len());
     Ok(places.filter_map(|place| all.get(place).copied()).collect())
 }

@@ -117,12 +117,12 @@ for context in em-test; do kubectl --kubeconfig="$CONFIG" config set-context $co
     },
     Case {
         name: "limit-range",
-        prepare: r#"kubectl apply -f - <<Y
+        prepare: r"kubectl apply -f - <<Y
 apiVersion: v1
 kind: LimitRange
 metadata: { name: bounds, namespace: $NS }
 spec: { limits: [{ type: Container, max: { memory: 256Mi } }] }
-Y"#,
+Y",
         tunable: "range: [16Mi, 1Gi], apply: { resource: memory, of: both }",
         value: "512Mi",
         expected: refused(&["bounds"]),

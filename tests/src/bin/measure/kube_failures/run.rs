@@ -94,8 +94,10 @@ fn observe(case: &Case, em: &Em) -> Result<Seen> {
     let caused = match (case.cause, cause) {
         (Cause::Before, _) => Some(began),
         (Cause::Act, _) => acted,
-        (Cause::Pod(words) | Cause::Event(words) | Cause::Workload(words), Some(sight))
-        | (Cause::Node(words), Some(sight)) => {
+        (
+            Cause::Pod(words) | Cause::Event(words) | Cause::Workload(words) | Cause::Node(words),
+            Some(sight),
+        ) => {
             let seen = sight.wait(Duration::from_secs(1), |line| line.contains(words));
             seen.map(|(at, _)| at)
         }
