@@ -2,7 +2,7 @@
 //!
 //! Three things in the cluster make a hold in place, in this order, and go in the reverse one:
 //!
-//! 1. a [`Lease`](lease) that is renewed while the hold lasts: whoever finds it expired may take it over;
+//! 1. a [`Lease`] that is renewed while the hold lasts: whoever finds it expired may take it over;
 //! 2. a Secret with the undo: `em kube restore` needs nothing else;
 //! 3. an annotation on every object that may be changed. It names the owner and the Secret, and every write is bound to
 //!    a version of the object that has it: an owner that lost the object cannot write to it any more.

@@ -54,6 +54,7 @@ pub(crate) fn a_plan(base: &Path, text: &str) -> Arc<Plan> {
     let text = format!("{text}\ntrials: [{{ id: a, values: {{}} }}]\n");
     let read = |path: &Path| std::fs::read(path);
     let context = FileContext {
+        contexts: Vec::new(),
         base: base.to_owned(),
         executable: Some(guarded_example()),
         executable_digest: None,
