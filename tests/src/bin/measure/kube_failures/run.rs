@@ -154,8 +154,9 @@ fn act(case: &Case, em: &Em, sight: Option<&Sight>) -> Result<Option<Instant>> {
     {
         return Ok(None);
     }
+    let began = Instant::now();
     shell(case, em, case.act)?;
-    Ok(Some(Instant::now()))
+    Ok(Some(began))
 }
 
 /// The name of the pod of the trial that is seen to be ready.
