@@ -285,7 +285,14 @@ impl Target for KubernetesTarget {
             if crate::cluster::resource_of(kind).is_none() {
                 continue;
             }
-            let found = cluster.objects(kind).list(&selector).await?;
+            let found = match cluster.objects(kind).list(&selector).await {
+                // The survey refuses to run without this right, and says how to get it.
+                Err(error) if error.is_forbidden() => {
+                    tracing::warn!(kind, %error, "what an earlier run left cannot be looked for");
+                    continue;
+                }
+                found => found?,
+            };
             remnants.extend(found.iter().filter_map(|object| remnant(kind, object)));
         }
         Ok(remnants)

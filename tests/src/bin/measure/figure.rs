@@ -208,7 +208,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     Figure {
         name: "kube-rbac",
         what: "the Role that em kube rbac prints, and each of its verbs taken away in turn",
-        goal: "enough as it is; without a needed verb nothing is written, without a helpful one that is said",
+        goal: "enough as it is; each needed verb taken away fails the survey and nothing is written, each helpful one is said",
         kind: Kind::Counting,
         measure: kube_rbac::measure,
     },

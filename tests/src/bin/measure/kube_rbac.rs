@@ -268,7 +268,7 @@ impl User<'_> {
         let output = output.context("failed to start em")?;
         let told: Vec<String> = said(&output)
             .lines()
-            .filter(|line| line.contains(REFUSED) || line.contains("is forbidden"))
+            .filter(|line| line.contains(REFUSED))
             .map(|line| line.trim().to_owned())
             .collect();
         let is_told = told.iter().any(|line| names(line, missing));
