@@ -1,6 +1,6 @@
 //! The main job on a Deployment of a real cluster, in place.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::bench::Bench;
 use crate::em::Em;
@@ -37,8 +37,12 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
             bench.say(&format!("run {seed}: {what}"))?;
         }
     }
+    // Which configuration wins depends on what else the machine does; what is put back does not.
+    if wrong > 0 {
+        bail!("{wrong} differences from what was there before");
+    }
     Ok(Measured {
-        value: format!("{best}/{seeds} best, {wrong} differences"),
-        is_met: best >= (4 * seeds).div_ceil(5) && wrong == 0,
+        value: format!("{best}/{seeds} best, 0 differences"),
+        is_met: best >= (4 * seeds).div_ceil(5),
     })
 }
