@@ -187,3 +187,21 @@ fn the_context_of_a_load_is_guarded_too() {
         "{said}"
     );
 }
+
+#[test]
+fn settings_of_clusters_matter_only_to_who_writes_to_one() {
+    let place = Place::new(
+        r#"
+name: local
+target: { kind: simulated, model: { load.response_time: "0.010 / values.workers" } }
+tunables: [{ name: workers, range: [1, 4], default: 1, apply: { env: WORKERS } }]
+trials: [{ id: four, values: { workers: 4 } }]
+load: { kind: http, url: "http://{{address}}/", rate: 100 }
+objective: { minimize: load.response_time.p99 }
+measurement: { warmup: 0s, cycles: 1, cycle_duration: 100ms, iterations: { max: 6 } }
+"#,
+    );
+    place.settings("protected: 5\n");
+    let (ran, said) = place.run(&[]);
+    assert!(ran.status.success(), "{said}");
+}

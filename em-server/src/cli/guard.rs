@@ -51,6 +51,10 @@ impl Agreed {
                 return Err(Failure::usage(differs(named, &of_file)));
             }
         }
+        // Who writes to no cluster needs no settings about clusters, readable or not.
+        if written.is_empty() {
+            return Ok(());
+        }
         let settings = settings()?;
         written
             .into_iter()
