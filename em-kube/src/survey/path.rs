@@ -12,8 +12,9 @@ use super::finding::{finding, note, text_at};
 use super::subject::Subject;
 use crate::clone::port_of;
 
-/// How long it may take. The network of a cluster that is in reach answers in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take. The network of a cluster that is in reach answers in milliseconds, but a Service that was made
+/// just now takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const AGAIN: Duration = Duration::from_millis(100);
 

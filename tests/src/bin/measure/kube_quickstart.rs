@@ -22,6 +22,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<Measured> {
     for seed in 1..=seeds {
         let watch = Stopwatch::start();
         let run = Run::of(&em, &format!("data-{seed}"), &file, seed)?;
+        if run.report.iterations == 0 {
+            bail!("nothing was measured: {}", run.report.remarks.join("; "));
+        }
         let seen = Seen::of(&run.report);
         best += u32::from(seen.is_best);
         bench.say(&format!(

@@ -1,18 +1,22 @@
 //! The quickstart's service as a Deployment, and what may not have happened to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use em_core::report::Report;
 use em_tests::house;
 use serde_json::Value as Json;
 
 use crate::cluster;
 use crate::em::{Em, read_report};
+use crate::stopwatch::Stopwatch;
 use crate::stored::Stored;
 
 /// Kinds of which a run may leave nothing more than there was.
 const KINDS: &str = "deployments,services,leases,secrets,configmaps,jobs";
+/// How long a new Service may take to lead anywhere.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What everything of ours carries.
 const OURS: &str = "experiment-manager.io/";
 
@@ -31,6 +35,7 @@ impl Shop {
         cluster::apply(&manifest)?;
         let ready = ["-n", "shop", "rollout", "status", "deployment/demo"];
         cluster::kubectl(&[&ready[..], &["--timeout=60s"]].concat())?;
+        answers()?;
         let (before, names) = (live()?, names()?);
         Ok(Self { before, names })
     }
@@ -132,6 +137,21 @@ budget: {{ trials: 12 }}
 measurement: {{ warmup: 500ms, cycles: 1, cycle_duration: 1s, iterations: {{ max: 7 }} }}
 "
     )
+}
+
+/// Waits until the Service, which was made just now, leads to the pod.
+fn answers() -> Result<()> {
+    let service = cluster::get(&["-n", "shop", "service", "demo"])?;
+    let host = service["spec"]["clusterIP"].as_str();
+    let host = host.context("the Service has no address")?;
+    let watch = Stopwatch::start();
+    while std::net::TcpStream::connect((host, 80)).is_err() {
+        if watch.elapsed() > PATIENCE {
+            bail!("the Service demo does not answer");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 /// The best number of workers beside the baseline, in so many blocks.
