@@ -14,6 +14,8 @@ pub const CLONE: &str = "experiment-manager.io/clone";
 pub const KEY: &str = "experiment-manager.io/key";
 /// Annotation: the store and counter of who wrote it, as `STORE.COUNTER`.
 pub const EPOCH: &str = "experiment-manager.io/epoch";
+/// Annotation of a Lease that was taken from somebody: who it was, until what they left is put back.
+pub const FORMER: &str = "experiment-manager.io/former";
 /// Annotation of a live object while it is held: who holds it and how it is put back.
 pub const HOLD: &str = "experiment-manager.io/hold";
 /// Annotation of a live object while it is held: what was last applied, as digests by place.

@@ -14,7 +14,7 @@ use kube::{Client, Config};
 use crate::fault::KubeError;
 
 pub use contexts::{Context, contexts};
-pub use object::{Object, resource_of};
+pub use object::{Object, TRIES, resource_of};
 
 /// How long it may take until a connection stands.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -24,6 +24,9 @@ pub struct Object {
     namespace: String,
 }
 
+/// How often a write is tried again because somebody else was faster.
+pub const TRIES: u32 = 20;
+
 impl std::fmt::Debug for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
@@ -188,6 +191,40 @@ impl Object {
         let request = strict(request).map_err(|error| unfit(&error))?;
         let made = self.client.request::<DynamicObject>(request).await;
         made.map(to_json).map_err(KubeError::of(act.clone()))
+    }
+
+    /// Reads, edits and writes the object until nobody else is faster. `edit` answers the whole object as it is to be;
+    /// none leaves it alone. Answers the object as it then is; none: it is not there, or was left alone.
+    pub async fn edit(
+        &self,
+        name: &str,
+        mut edit: impl FnMut(&Json) -> Option<Json>,
+    ) -> Result<Option<Json>, KubeError> {
+        for _ in 0..TRIES {
+            let Some(seen) = self.get(name).await? else {
+                return Ok(None);
+            };
+            let Some(wanted) = edit(&seen) else {
+                return Ok(None);
+            };
+            if wanted == seen {
+                return Ok(Some(seen));
+            }
+            match self.change(&seen, &wanted).await {
+                Err(error) if error.is_conflict() => {}
+                done => return done.map(Some),
+            }
+        }
+        Err(self.too_busy(name))
+    }
+
+    /// Somebody else was faster every time.
+    pub fn too_busy(&self, name: &str) -> KubeError {
+        let what = format!(
+            "{}/{name} in namespace {} is changed by others all the time: {TRIES} writes were too late (see who, in its managedFields)",
+            self.kind, self.namespace
+        );
+        KubeError::unfit(FaultKind::Unavailable, what)
     }
 
     /// Patches the object as `seen`, which tells its version: who changed it meanwhile makes this a conflict.

@@ -11,9 +11,7 @@ use crate::cluster::Cluster;
 use crate::fault::KubeError;
 use crate::hold::{Annotation, Lease, Owner, UndoBody, UndoCopy, is_kept};
 use crate::mark;
-use crate::target::put_back;
-
-const TRIES: u32 = 20;
+use crate::target::{differences, put_back};
 
 /// A held object, and how it is put back.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ pub async fn look(cluster: &Cluster, object: &ObjectRef) -> Result<Option<Held>,
             &format!("Secret {} with the original is gone", annotation.undo),
         )
     })?;
-    let differs = differs(cluster, &body).await?;
+    let differs = differences(cluster, &body).await?;
     Ok(Some(Held {
         object: object.clone(),
         annotation,
@@ -67,21 +65,6 @@ fn by_hand(object: &ObjectRef, why: &str) -> KubeError {
         mark::APPLIED
     );
     KubeError::unfit(FaultKind::NotFound, what)
-}
-
-/// Places of an undo that are not as they were.
-async fn differs(cluster: &Cluster, body: &UndoBody) -> Result<Vec<String>, KubeError> {
-    let mut differs = Vec::new();
-    for original in &body.originals {
-        let objects = cluster.objects_like(&original.object).await?;
-        let Some(seen) = objects.get(&original.object.name).await? else {
-            continue;
-        };
-        let places = original.touched.iter();
-        let other = places.filter(|place| place.get(&seen) != place.get(&original.body));
-        differs.extend(other.map(|place| format!("{place} of {}", original.object)));
-    }
-    Ok(differs)
 }
 
 impl Held {
@@ -134,7 +117,7 @@ impl Held {
     ) -> Result<Restored, KubeError> {
         self.fence(cluster).await?;
         let left = put_back(cluster, &self.body, &self.annotation.undo, deadline).await?;
-        let still = differs(cluster, &self.body).await?;
+        let still = differences(cluster, &self.body).await?;
         UndoCopy::named(cluster, &self.annotation.undo)
             .remove()
             .await?;
@@ -172,22 +155,13 @@ impl Held {
         marked: &Annotation,
     ) -> Result<(), KubeError> {
         let objects = cluster.objects_like(object).await?;
-        for _ in 0..TRIES {
-            let Some(seen) = objects.get(&object.name).await? else {
-                return Ok(());
-            };
-            if Annotation::of(&seen).is_none_or(|now| now.undo != self.annotation.undo) {
-                return Ok(());
-            }
-            let mut wanted: Json = seen.clone();
+        let mark = |seen: &Json| {
+            let mut wanted = seen.clone();
             marked.onto(&mut wanted);
-            match objects.change(&seen, &wanted).await {
-                Err(error) if error.is_conflict() => {}
-                done => return done.map(drop),
-            }
-        }
-        let what = format!("{object} is changed by others all the time");
-        Err(KubeError::unfit(FaultKind::Unavailable, what))
+            let own = Annotation::of(seen).filter(|now| now.undo == self.annotation.undo);
+            own.map(|_| wanted)
+        };
+        objects.edit(&object.name, mark).await.map(drop)
     }
 
     /// Gives the Lease up where it is of this hold.

@@ -46,7 +46,7 @@ pub enum Taken {
     Fresh,
     /// This hold has it already.
     Again,
-    /// Somebody let it expire, and it was taken from them.
+    /// Somebody let it expire, and it was taken from them: now, or before and what they left is not put back yet.
     From(Owner),
 }
 
@@ -96,7 +96,8 @@ impl Lease {
                 return Err(self.taken_by(holder.as_ref()));
             }
             match self.write(&seen, clock.now()).await {
-                Ok(()) if is_ours => return Ok(Taken::Again),
+                // Whoever took it may have ended before all was put back.
+                Ok(()) if is_ours => return Ok(former(&seen).map_or(Taken::Again, Taken::From)),
                 Ok(()) => return Ok(holder.map_or(Taken::Fresh, Taken::From)),
                 Err(error) if error.is_conflict() || error.is_not_found() => {}
                 Err(error) => return Err(error),
@@ -147,6 +148,17 @@ impl Lease {
         Ok(())
     }
 
+    /// What its former owner left is put back.
+    pub async fn forget_former(&self) -> Result<(), KubeError> {
+        let place = Place::of(["metadata", "annotations"]).key(mark::FORMER);
+        let forget = |seen: &Json| {
+            let mut wanted = seen.clone();
+            place.set(&mut wanted, None);
+            self.is_ours(seen).then_some(wanted)
+        };
+        self.leases.edit(&self.name, forget).await.map(drop)
+    }
+
     async fn write(&self, seen: &Json, now: Timestamp) -> Result<(), KubeError> {
         let mut wanted = seen.clone();
         let body = self.body(now);
@@ -174,6 +186,11 @@ impl Lease {
             place.set(&mut wanted, place.get(&body).cloned());
         }
         if !is_ours {
+            let former = Owner::in_marks(seen).map(|former| json!(former.text()));
+            metadata
+                .key("annotations")
+                .key(mark::FORMER)
+                .set(&mut wanted, former);
             let transitions = Place::of(["spec", "leaseTransitions"]);
             let before = transitions
                 .get(seen)
@@ -212,6 +229,12 @@ impl Lease {
         );
         KubeError::unfit(FaultKind::Conflict, what)
     }
+}
+
+/// From whom it was taken, while what they left is not put back.
+fn former(lease: &Json) -> Option<Owner> {
+    let place = Place::of(["metadata", "annotations"]).key(mark::FORMER);
+    Owner::read(place.get(lease)?.as_str()?)
 }
 
 /// Times of Leases have microseconds.

@@ -36,6 +36,20 @@ impl Owner {
         })
     }
 
+    /// As one text, which [`Owner::read`] reads.
+    pub fn text(&self) -> String {
+        format!("{} {}", self.epoch, mark::key(&self.key))
+    }
+
+    /// The owner that such a text names.
+    pub fn read(text: &str) -> Option<Self> {
+        let (epoch, key) = text.split_once(' ')?;
+        Some(Self {
+            key: mark::read_key(key)?,
+            epoch: epoch.parse().ok()?,
+        })
+    }
+
     /// Whether both are one hold of one store, whoever acts for it now.
     pub fn is_same_hold(&self, other: &Self) -> bool {
         self.key == other.key && self.epoch.store == other.epoch.store

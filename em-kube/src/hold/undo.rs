@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::Owner;
 use crate::change::Original;
+use crate::clone::Source;
 use crate::cluster::{Cluster, Object};
 use crate::fault::KubeError;
 use crate::mark;
@@ -34,7 +35,7 @@ pub struct UndoBody {
     /// `source` is kept.
     pub originals: Vec<Original>,
     /// What clones are made of.
-    pub source: Option<Json>,
+    pub source: Option<Source>,
     /// Whether pods were changed without a roll-out.
     #[serde(default)]
     pub resized: bool,
@@ -46,7 +47,7 @@ impl UndoBody {
         Undo {
             kind: KIND.to_owned(),
             format: FORMAT,
-            body: serde_json::to_value(self).unwrap_or_default(),
+            body: serde_json::to_value(self).expect("names and JSON can be written as JSON"),
         }
     }
 
@@ -128,7 +129,7 @@ impl UndoCopy {
 
     /// Writes it. One that is there already is of a hold that changed nothing yet, and is replaced.
     pub async fn write(&self, owner: &Owner, body: &UndoBody) -> Result<(), KubeError> {
-        let text = serde_json::to_string(body).unwrap_or_default();
+        let text = serde_json::to_string(body).expect("names and JSON can be written as JSON");
         if text.len() > LARGEST_UNDO {
             let what = format!(
                 "the record of how to put {} back has {} KiB, and a Secret holds {} KiB at most: it is not changed",

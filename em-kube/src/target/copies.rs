@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use em_core::fault::FaultKind;
 use em_core::id::{OpKey, SlotId};
-use em_core::plan::{KubernetesSpec, ObjectRef, Plan};
+use em_core::plan::{ClusterPolicy, KubernetesSpec, ObjectRef, Plan};
 use em_core::port::{Clock, DeployPlan, OpContext};
 use serde_json::Value as Json;
 
@@ -39,7 +39,7 @@ pub(super) async fn acquire(
         namespace: cluster.namespace().to_owned(),
         workload: spec.workload.clone(),
         originals: Vec::new(),
-        source: serde_json::to_value(source).ok(),
+        source: Some(source.clone()),
         resized: false,
     };
     // A plan that does not fit the workload is refused before anything is made.
@@ -86,6 +86,25 @@ pub(super) async fn source(
             others.push((object, change::bare(&body)));
         }
     }
+    // Whoever changes the live object needs no other labels, and need not be allowed to list Services.
+    let selectors = if spec.policy == ClusterPolicy::NewDeployment {
+        selectors(cluster, &workload).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Source {
+        selectors,
+        service: service.map(|service| change::bare(&service)),
+        workload: change::bare(&workload),
+        others,
+    })
+}
+
+/// Selectors that match pods of the workload, or might.
+async fn selectors(
+    cluster: &Cluster,
+    workload: &Json,
+) -> Result<Vec<BTreeMap<String, String>>, KubeError> {
     let services = cluster.objects("service").list("").await?;
     let of_services = services
         .iter()
@@ -93,15 +112,8 @@ pub(super) async fn source(
     let own = workload
         .pointer("/spec/selector/matchLabels")
         .and_then(labels);
-    let selectors = of_services
-        .chain(own)
-        .filter(|selector| !selector.is_empty());
-    Ok(Source {
-        selectors: selectors.collect(),
-        service: service.map(|service| change::bare(&service)),
-        workload: change::bare(&workload),
-        others,
-    })
+    let all = of_services.chain(own);
+    Ok(all.filter(|selector| !selector.is_empty()).collect())
 }
 
 fn labels(value: &Json) -> Option<BTreeMap<String, String>> {
@@ -124,7 +136,7 @@ pub(super) async fn deploy(
     spec: &KubernetesSpec,
     lease: &Lease,
     iteration: &str,
-) -> Result<Json, KubeError> {
+) -> Result<(), KubeError> {
     let source = source_of(&UndoBody::of(&plan.undo)?)?;
     let beside = Beside {
         iteration,
@@ -156,23 +168,20 @@ pub(super) async fn deploy(
         lease: (lease.name(), uid),
     };
     let objects = clone::objects(spec, &source, &applied, of).map_err(fault_of_change)?;
-    let mut workload = Json::Null;
     for object in objects {
         let kind = object["kind"]
             .as_str()
             .unwrap_or_default()
             .to_ascii_lowercase();
         cluster.objects(&kind).create(&object).await?;
-        workload = object;
     }
-    Ok(workload)
+    Ok(())
 }
 
 /// What copies of a hold are made of.
 pub(super) fn source_of(undo: &UndoBody) -> Result<Source, KubeError> {
-    let source = undo.source.clone().unwrap_or_default();
-    serde_json::from_value(source).map_err(|error| {
-        let what = format!("the undo does not say what copies are made of: {error}");
+    undo.source.clone().ok_or_else(|| {
+        let what = "the undo does not say what copies are made of (it is of a hold in place)";
         KubeError::unfit(FaultKind::Malformed, what)
     })
 }

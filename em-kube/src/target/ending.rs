@@ -3,11 +3,11 @@
 use em_core::fault::FaultKind;
 use em_core::port::{OpContext, Undo};
 
-use super::put_back::put_back;
+use super::put_back::{differences, put_back};
 use super::{KubernetesTarget, copies, event};
 use crate::cluster::Cluster;
 use crate::fault::KubeError;
-use crate::hold::{Lease, Owner, UndoBody, UndoCopy, lease_name};
+use crate::hold::{Annotation, Lease, Owner, UndoBody, UndoCopy, lease_name};
 
 impl KubernetesTarget {
     pub(super) async fn restore_in_place(
@@ -20,8 +20,11 @@ impl KubernetesTarget {
         let lease = Lease::new(cluster, &lease_name(&self.spec.workload), owner.clone());
         match lease.seen().await? {
             Some(seen) if lease.is_ours(&seen) => {}
-            // Nobody's or another's: whoever has it now restored first.
-            Some(_) | None => return Ok(()),
+            // Another's: whoever took it over restored first.
+            Some(_) => return Ok(()),
+            // Nobody took over: a Lease that was removed by hand leaves our mark on what is changed.
+            None if self.is_marked_by(&owner).await? => {}
+            None => return Ok(()),
         }
         let copy = UndoCopy::of(cluster, &owner);
         let body = match undo {
@@ -34,6 +37,21 @@ impl KubernetesTarget {
         }
         copy.remove().await?;
         lease.give_up().await
+    }
+
+    /// Whether the live object says that this owner holds it.
+    async fn is_marked_by(&self, owner: &Owner) -> Result<bool, KubeError> {
+        let objects = self
+            .cluster()
+            .await?
+            .objects_like(&self.spec.workload)
+            .await?;
+        let live = objects.get(&self.spec.workload.name).await?;
+        let annotation = live.as_ref().and_then(Annotation::of);
+        Ok(annotation
+            .and_then(|annotation| annotation.owner())
+            .as_ref()
+            == Some(owner))
     }
 
     async fn tell_of_end(
@@ -73,15 +91,7 @@ impl KubernetesTarget {
 
     /// Checks that the target shows what the undo says, without writing to it.
     pub(super) async fn check_restored(&self, undo: &UndoBody) -> Result<(), KubeError> {
-        let cluster = self.cluster().await?;
-        let mut differs = Vec::new();
-        for original in &undo.originals {
-            let objects = cluster.objects_like(&original.object).await?;
-            let seen = objects.need(&original.object.name).await?;
-            let places = original.touched.iter();
-            let other = places.filter(|place| place.get(&seen) != place.get(&original.body));
-            differs.extend(other.map(|place| format!("{place} of {}", original.object)));
-        }
+        let differs = differences(self.cluster().await?, undo).await?;
         if differs.is_empty() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use em_core::port::{Clock, DeployPlan, OpContext};
 use serde_json::{Value as Json, json};
 
 use crate::change::{self, Beside, Original};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TRIES};
 use crate::fault::KubeError;
 use crate::hold::{Annotation, Lease, Owner, Renewal, Taken, UndoBody, UndoCopy, lease_name};
 use crate::mark;
@@ -21,8 +21,6 @@ use super::{event, fault_of_change};
 
 /// Autoscalers, as the file would write their kind.
 const AUTOSCALERS: &str = "horizontalpodautoscalers.autoscaling";
-/// How often a write is tried again because somebody else was faster.
-const TRIES: u32 = 20;
 
 /// Locks the workload, records how it is put back, and marks it.
 pub(super) async fn acquire(
@@ -38,7 +36,7 @@ pub(super) async fn acquire(
     let renewal = Renewal::of(lease.clone(), Arc::clone(clock));
     let copy = UndoCopy::of(cluster, &owner);
     if let Taken::From(former) = &taken {
-        take_over(cluster, cx, former).await?;
+        take_over(cluster, cx, &lease, former).await?;
     }
     let live = cluster
         .objects_like(&spec.workload)
@@ -75,15 +73,20 @@ pub(super) async fn acquire(
     Ok((body, renewal))
 }
 
-/// Another owner let its Lease expire: its original first.
-async fn take_over(cluster: &Cluster, cx: &OpContext, former: &Owner) -> Result<(), KubeError> {
+/// Another owner let its Lease expire: its original first. Until that is through the Lease says whose it was.
+async fn take_over(
+    cluster: &Cluster,
+    cx: &OpContext,
+    lease: &Lease,
+    former: &Owner,
+) -> Result<(), KubeError> {
     let copy = UndoCopy::of(cluster, former);
-    let Some(body) = copy.read().await? else {
-        return Ok(());
-    };
-    tracing::warn!(%former, workload = %body.workload, "puts back what an owner left that is gone");
-    put_back(cluster, &body, copy.name(), cx.deadline).await?;
-    copy.remove().await
+    if let Some(body) = copy.read().await? {
+        tracing::warn!(%former, workload = %body.workload, "puts back what an owner left that is gone");
+        put_back(cluster, &body, copy.name(), cx.deadline).await?;
+        copy.remove().await?;
+    }
+    lease.forget_former().await
 }
 
 /// The hold is there already: the same one under an earlier owner, else somebody else's.
@@ -157,8 +160,9 @@ async fn originals(
     }
     let resized = spec.policy == ClusterPolicy::Resize;
     if resized {
-        // Pods are changed then, and the object itself is only marked.
-        for original in &mut originals {
+        // Pods are changed then, and the workload itself is only marked.
+        let own = originals.iter_mut();
+        for original in own.filter(|original| original.object == spec.workload) {
             original.touched.clear();
         }
     }
@@ -204,19 +208,18 @@ async fn announce(
     annotation: &Annotation,
 ) -> Result<(), KubeError> {
     let objects = cluster.objects_like(object).await?;
-    for _ in 0..TRIES {
-        let seen = objects.need(&object.name).await?;
+    let mark = |seen: &Json| {
         let mut wanted = seen.clone();
         annotation.onto(&mut wanted);
-        if wanted == seen {
-            return Ok(());
-        }
-        match objects.change(&seen, &wanted).await {
-            Err(error) if error.is_conflict() => {}
-            done => return done.map(drop),
-        }
+        Some(wanted)
+    };
+    match objects.edit(&object.name, mark).await? {
+        Some(_) => Ok(()),
+        None => Err(KubeError::unfit(
+            FaultKind::NotFound,
+            format!("{object} is gone"),
+        )),
     }
-    Err(too_busy(object))
 }
 
 /// Changes everything that the plan changes, each object in one write.
@@ -226,25 +229,39 @@ pub(super) async fn deploy(
     plan: &DeployPlan,
     spec: &KubernetesSpec,
     iteration: &str,
-) -> Result<Json, KubeError> {
+) -> Result<(), KubeError> {
     let undo = UndoBody::of(&plan.undo)?;
     let beside = Beside {
         iteration,
         environment: &plan.environment,
     };
-    let mut deployed = Json::Null;
     // The workload last: its roll-out reads the others.
     for original in undo.originals.iter().rev() {
-        let applied = if original.object.kind == AUTOSCALERS {
-            pinned(original, &undo, plan, spec)?
-        } else {
-            let applied = change::applied(&plan.plan, spec, original, &plan.values, beside);
-            applied.map_err(fault_of_change)?
-        };
-        deployed = change_held(cluster, cx, original, &applied, &plan.environment).await?;
+        if original.object.kind == AUTOSCALERS {
+            continue;
+        }
+        let applied = change::applied(&plan.plan, spec, original, &plan.values, beside);
+        let applied = applied.map_err(fault_of_change)?;
+        let deployed = change_held(cluster, cx, original, &applied, &plan.environment).await?;
         unblock(cluster, &original.object, &deployed, Some(iteration)).await?;
     }
-    Ok(deployed)
+    Ok(())
+}
+
+/// Lets pinned autoscalers have the workload as it is to be.
+pub(super) async fn pin(
+    cluster: &Cluster,
+    cx: &OpContext,
+    plan: &DeployPlan,
+    spec: &KubernetesSpec,
+) -> Result<(), KubeError> {
+    let undo = UndoBody::of(&plan.undo)?;
+    let scalers = undo.originals.iter();
+    for original in scalers.filter(|original| original.object.kind == AUTOSCALERS) {
+        let applied = pinned(original, &undo, plan, spec)?;
+        change_held(cluster, cx, original, &applied, &BTreeMap::new()).await?;
+    }
+    Ok(())
 }
 
 /// An autoscaler that lets the workload have the replicas of the iteration.
@@ -304,7 +321,7 @@ async fn change_held(
             done => return done,
         }
     }
-    Err(too_busy(&original.object))
+    Err(objects.too_busy(&original.object.name))
 }
 
 /// Where a variable is that a datasource wants the container to have.
@@ -356,9 +373,4 @@ fn check_held(seen: &Json, cx: &OpContext, object: &ObjectRef) -> Result<(), Kub
         None => format!("{object} is not marked as ours any more: somebody put it back meanwhile"),
     };
     Err(KubeError::unfit(FaultKind::Conflict, what))
-}
-
-fn too_busy(object: &ObjectRef) -> KubeError {
-    let what = format!("{object} is changed by others all the time: {TRIES} writes were too late");
-    KubeError::unfit(FaultKind::Unavailable, what)
 }

@@ -37,6 +37,7 @@ use crate::hold::{Lease, Owner, Renewal, UndoBody, UndoCopy};
 use crate::survey::{self, Asker};
 use crate::watch::{Interest, Watches, selector_of};
 
+pub(crate) use put_back::differences;
 pub use put_back::put_back;
 
 use look::Looked;
@@ -218,8 +219,12 @@ impl Target for KubernetesTarget {
             ClusterPolicy::NewDeployment => {
                 copies::deploy(cluster, cx, plan, &self.spec, &lease, &iteration).await?;
             }
-            ClusterPolicy::Resize => resize::deploy(cluster, cx, plan, &self.spec).await?,
+            ClusterPolicy::Resize => {
+                in_place::pin(cluster, cx, plan, &self.spec).await?;
+                resize::deploy(cluster, cx, plan, &self.spec).await?;
+            }
             ClusterPolicy::RollingUpdate | ClusterPolicy::Observe | _ => {
+                in_place::pin(cluster, cx, plan, &self.spec).await?;
                 in_place::deploy(cluster, cx, plan, &self.spec, &iteration).await?;
             }
         }

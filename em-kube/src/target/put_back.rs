@@ -21,8 +21,6 @@ use crate::hold::{Annotation, UndoBody};
 use crate::mark;
 use crate::place::Place;
 
-const TRIES: u32 = 20;
-
 /// Puts every object of the undo back that still carries its mark; `undo` is the name of the copy. Returns when the
 /// cluster shows it, with what was left alone because somebody else changed it.
 pub async fn put_back(
@@ -32,10 +30,11 @@ pub async fn put_back(
     deadline: Timestamp,
 ) -> Result<Vec<String>, KubeError> {
     if body.resized {
-        put_pods_back(cluster, body).await?;
+        put_pods_back(cluster, body, deadline).await?;
     }
     let mut left = Vec::new();
-    for original in &body.originals {
+    // The workload last: the pods of its roll-out read the others.
+    for original in body.originals.iter().rev() {
         let objects = cluster.objects_like(&original.object).await?;
         let Some(written) = write_back(&objects, original, undo, &mut left).await? else {
             continue;
@@ -58,30 +57,23 @@ async fn write_back(
     undo: &str,
     left: &mut Vec<String>,
 ) -> Result<Option<Json>, KubeError> {
-    for _ in 0..TRIES {
-        let Some(seen) = objects.get(&original.object.name).await? else {
-            left.push(format!("{} is gone", original.object));
-            return Ok(None);
-        };
-        if Annotation::of(&seen).is_none_or(|annotation| annotation.undo != undo) {
-            return Ok(None);
-        }
-        let (wanted, alone) = restored(&seen, original);
-        if wanted == seen {
-            left.extend(alone);
-            return Ok(Some(seen));
-        }
-        match objects.change(&seen, &wanted).await {
-            Ok(written) => {
-                left.extend(alone);
-                return Ok(Some(written));
-            }
-            Err(error) if error.is_conflict() => {}
-            Err(error) => return Err(error),
-        }
+    let name = &original.object.name;
+    let (mut alone, mut is_there) = (Vec::new(), false);
+    let back = |seen: &Json| {
+        is_there = true;
+        let annotation = Annotation::of(seen).filter(|annotation| annotation.undo == undo);
+        annotation.map(|_| {
+            let (wanted, others) = restored(seen, original);
+            alone = others;
+            wanted
+        })
+    };
+    let written = objects.edit(name, back).await?;
+    if !is_there {
+        left.push(format!("{} is gone", original.object));
     }
-    let what = format!("{} is changed by others all the time", original.object);
-    Err(KubeError::unfit(FaultKind::Unavailable, what))
+    left.extend(alone);
+    Ok(written)
 }
 
 /// The object with its original values where it has those that we applied, and what is left alone.
@@ -208,22 +200,32 @@ fn is_rolled_out(object: &Json, generation: i64) -> bool {
 
 /// Takes our mark off.
 async fn unmark(objects: &Object, original: &Original, undo: &str) -> Result<(), KubeError> {
-    for _ in 0..TRIES {
-        let Some(seen) = objects.get(&original.object.name).await? else {
-            return Ok(());
-        };
-        if Annotation::of(&seen).is_none_or(|annotation| annotation.undo != undo) {
-            return Ok(());
-        }
+    let off = |seen: &Json| {
         let mut wanted = seen.clone();
         Annotation::off(&mut wanted);
-        match objects.change(&seen, &wanted).await {
-            Err(error) if error.is_conflict() => {}
-            done => return done.map(drop),
-        }
+        let annotation = Annotation::of(seen).filter(|annotation| annotation.undo == undo);
+        annotation.map(|_| wanted)
+    };
+    objects.edit(&original.object.name, off).await.map(drop)
+}
+
+/// Places of an undo that are not as they were.
+pub(crate) async fn differences(
+    cluster: &Cluster,
+    body: &UndoBody,
+) -> Result<Vec<String>, KubeError> {
+    let mut differences = Vec::new();
+    for original in &body.originals {
+        let objects = cluster.objects_like(&original.object).await?;
+        let Some(seen) = objects.get(&original.object.name).await? else {
+            differences.push(format!("{} is gone", original.object));
+            continue;
+        };
+        let places = original.touched.iter();
+        let other = places.filter(|place| place.get(&seen) != place.get(&original.body));
+        differences.extend(other.map(|place| format!("{place} of {}", original.object)));
     }
-    let what = format!("{} is changed by others all the time", original.object);
-    Err(KubeError::unfit(FaultKind::Unavailable, what))
+    Ok(differences)
 }
 
 #[cfg(test)]

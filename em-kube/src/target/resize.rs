@@ -5,8 +5,9 @@ use std::time::Duration;
 use em_core::fault::FaultKind;
 use em_core::journal::Blame;
 use em_core::plan::KubernetesSpec;
-use em_core::port::{DeployPlan, OpContext, Readiness};
+use em_core::port::{Clock as _, DeployPlan, OpContext, Readiness, SystemClock};
 use em_core::value::Quantity;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Patch;
 use serde_json::{Value as Json, json};
@@ -47,7 +48,11 @@ pub(super) async fn deploy(
 
 /// The resources of the original on every pod of the workload, whichever containers were changed. Returns when their
 /// kubelets show it.
-pub(super) async fn put_pods_back(cluster: &Cluster, undo: &UndoBody) -> Result<(), KubeError> {
+pub(super) async fn put_pods_back(
+    cluster: &Cluster,
+    undo: &UndoBody,
+    deadline: Timestamp,
+) -> Result<(), KubeError> {
     let Some(original) = undo.originals.first() else {
         return Ok(());
     };
@@ -59,7 +64,16 @@ pub(super) async fn put_pods_back(cluster: &Cluster, undo: &UndoBody) -> Result<
         if resources.as_object().is_some_and(|map| !map.is_empty()) {
             let container = Container::named(name);
             resize_all(cluster, &original.body, &container, resources).await?;
-            until_shown(cluster, &original.body, name, resources).await?;
+            let shown = until_shown(cluster, &original.body, name, resources);
+            let left = deadline.duration_since(SystemClock.now());
+            let left = Duration::try_from(left).unwrap_or_default();
+            tokio::time::timeout(left, shown).await.map_err(|_| {
+                let what = format!(
+                    "the resources of container {name} are written back, and a kubelet has not given them to a pod of {} yet (see kubectl describe pod)",
+                    original.object
+                );
+                KubeError::unfit(FaultKind::Unavailable, what)
+            })??;
         }
     }
     Ok(())

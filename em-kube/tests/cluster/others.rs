@@ -131,6 +131,16 @@ async fn a_configmap_is_changed_with_its_workload_and_put_back() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: tests/run cluster"]
 async fn a_pinned_autoscaler_is_held_and_set_free_again() {
+    pinned(ClusterPolicy::RollingUpdate).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: tests/run cluster"]
+async fn it_is_pinned_too_where_pods_are_resized() {
+    pinned(ClusterPolicy::Resize).await;
+}
+
+async fn pinned(policy: ClusterPolicy) {
     let room = Room::enter().await;
     room.shop(1).await;
     let scalers = room.cluster.objects("horizontalpodautoscaler");
@@ -144,12 +154,17 @@ async fn a_pinned_autoscaler_is_held_and_set_free_again() {
     scalers.create(&scaler).await.unwrap();
     let spec = KubernetesSpec {
         autoscaler: Autoscaler::Pin,
-        ..room.spec(ClusterPolicy::RollingUpdate)
+        ..room.spec(policy)
     };
-    let manager = Manager::of(&room, ClusterPolicy::RollingUpdate, "0123456789abcdef", 1);
-    let manager = manager.with(spec, |_| {});
+    let manager = Manager::of(&room, policy, "0123456789abcdef", 1);
+    let manager = manager.with(spec, |plan| {
+        if policy == ClusterPolicy::Resize {
+            let cpu = json!([{"resource": {"resource": "cpu", "of": "limit"}}]);
+            plan.tunables.first_mut().unwrap().apply = serde_json::from_value(cpu).unwrap();
+        }
+    });
     let undo = manager.acquire().await.unwrap();
-    let plan = manager.deploy(&undo, 5).await.unwrap();
+    let plan = manager.deploy(&undo, 1).await.unwrap();
     manager.until_ready(&plan).await;
     let ends = |scaler: &Json| {
         let end = |key: &str| Place::of(["spec", key]).get(scaler).and_then(Json::as_i64);

@@ -12,6 +12,7 @@ use em_core::plan::{ClusterPolicy, KubernetesSpec, Plan};
 use em_core::port::{Clock as _, DeployPlan, OpContext, Readiness, SystemClock, Target as _, Undo};
 use em_core::testkit::a_plan;
 use em_core::value::Value;
+use em_kube::hold::{Lease, Owner, Taken, lease_name};
 use em_kube::mark;
 use em_kube::place::Place;
 use em_kube::target::KubernetesTarget;
@@ -296,4 +297,61 @@ async fn an_expired_hold_is_put_back_before_it_is_taken_and_its_owner_touches_no
         .await
         .unwrap();
     assert_eq!(own(&room.live().await), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: tests/run cluster"]
+async fn who_ended_while_taking_over_puts_the_former_original_back_all_the_same() {
+    let room = Room::enter().await;
+    room.shop(1).await;
+    let before = own(&room.live().await);
+    let first = Manager::of(&room, ClusterPolicy::RollingUpdate, "aaaaaaaaaaaaaaaa", 1);
+    let undo = first.acquire().await.unwrap();
+    first.deploy(&undo, 7).await.unwrap();
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(16)).await;
+
+    let second = Manager::of(&room, ClusterPolicy::RollingUpdate, "bbbbbbbbbbbbbbbb", 1);
+    let name = lease_name(&"deployment/shop".parse().unwrap());
+    let lease = Lease::new(&room.cluster, &name, Owner::of(&second.hold()));
+    let taken = lease.take(&SystemClock).await.unwrap();
+    assert!(matches!(taken, Taken::From(_)), "{taken:?}");
+    assert_eq!(
+        env(&room.live().await, "WORKERS").as_deref(),
+        Some("7"),
+        "nothing is put back yet"
+    );
+
+    let again = second.acquire().await.unwrap();
+    assert_eq!(env(&room.live().await, "WORKERS"), None);
+    let taken = lease.take(&SystemClock).await.unwrap();
+    assert_eq!(taken, Taken::Again, "it is put back once");
+    second.restore(again).await;
+    assert_eq!(own(&room.live().await), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: tests/run cluster"]
+async fn a_lease_that_was_removed_by_hand_leaves_nothing_changed() {
+    let room = Room::enter().await;
+    room.shop(1).await;
+    let before = own(&room.live().await);
+    let manager = Manager::of(&room, ClusterPolicy::RollingUpdate, "0123456789abcdef", 1);
+    let undo = manager.acquire().await.unwrap();
+    manager.deploy(&undo, 7).await.unwrap();
+    let name = lease_name(&"deployment/shop".parse().unwrap());
+    room.cluster
+        .objects("lease")
+        .remove(&name, None)
+        .await
+        .unwrap();
+    manager.restore(undo).await;
+    assert_eq!(own(&room.live().await), before);
+    let secrets = room
+        .cluster
+        .objects("secret")
+        .list(mark::STORE)
+        .await
+        .unwrap();
+    assert!(secrets.is_empty(), "{secrets:?}");
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use em_core::report::Report;
-use em_tests::house;
 use serde_json::Value as Json;
 
 use crate::cluster;
 use crate::em::{Em, read_report};
+use crate::kube_demo;
 use crate::stopwatch::Stopwatch;
 use crate::stored::Stored;
 
@@ -17,8 +17,6 @@ use crate::stored::Stored;
 const KINDS: &str = "deployments,services,leases,secrets,configmaps,jobs";
 /// How long a new Service may take to lead anywhere.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What everything of ours carries.
-const OURS: &str = "experiment-manager.io/";
 
 /// The Deployment in its namespace.
 #[derive(Debug)]
@@ -30,44 +28,25 @@ pub(crate) struct Shop {
 impl Shop {
     /// Opens it in the cluster, and remembers what is there.
     pub(crate) fn open() -> Result<Self> {
-        let manifest = house::root().join("tests/cluster/manifests/demo.yaml");
-        let manifest = std::fs::read_to_string(&manifest).context("failed to read demo.yaml")?;
-        cluster::apply(&manifest)?;
-        let ready = ["-n", "shop", "rollout", "status", "deployment/demo"];
-        cluster::kubectl(&[&ready[..], &["--timeout=60s"]].concat())?;
+        kube_demo::prepare()?;
         answers()?;
-        let (before, names) = (live()?, names()?);
+        let (before, names) = (kube_demo::live()?, names()?);
         Ok(Self { before, names })
     }
 
     /// What is not as it was before, in words. Empty: all is.
     pub(crate) fn differences(&self) -> Result<Vec<String>> {
-        let now = live()?;
-        let mut found = Vec::new();
-        for place in [
-            "/spec",
-            "/metadata/labels",
-            "/metadata/annotations",
-            "/metadata/ownerReferences",
-        ] {
-            let (was, is) = (kept(&self.before, place), kept(&now, place));
-            if was != is {
-                found.push(format!("{place} was {was} and is {is}"));
-            }
-        }
+        let mut found = kube_demo::left(&kube_demo::original(&self.before))?;
         let names = names()?;
         let more = names.symmetric_difference(&self.names);
         found.extend(more.map(|name| format!("{name} is left or gone")));
-        if now.to_string().contains(OURS) && !self.before.to_string().contains(OURS) {
-            found.push(format!("the live object still says {OURS}"));
-        }
         Ok(found)
     }
 
     /// Whether nobody changed what the live object asks for since it was opened, not even in between.
     pub(crate) fn is_untouched(&self) -> Result<bool> {
         let generation = |object: &Json| object.pointer("/metadata/generation").cloned();
-        Ok(generation(&live()?) == generation(&self.before))
+        Ok(generation(&kube_demo::live()?) == generation(&self.before))
     }
 }
 
@@ -83,10 +62,15 @@ impl Run {
     pub(crate) fn of(em: &Em, data: &str, file: &str, seed: u32) -> Result<Self> {
         em.write("shop.yaml", file)?;
         let set = format!("measurement.seed={seed}");
-        let mut arguments = vec!["run", "shop.yaml", "--set", &set, "--output", "json"];
-        if knows_yes(em)? {
-            arguments.push("--yes");
-        }
+        let arguments = [
+            "run",
+            "shop.yaml",
+            "--yes",
+            "--set",
+            &set,
+            "--output",
+            "json",
+        ];
         let output = em.command(data, &arguments).output();
         let report = read_report(&output.context("failed to start em")?)?;
         let stored = Stored::read(&em.folder().join(data), "shop")?;
@@ -111,13 +95,6 @@ impl Run {
         found.extend(shared.map(|(uid, count)| format!("pod {uid} in {count} iterations")));
         found
     }
-}
-
-/// Whether this `em` wants to be told that its plan is fine.
-fn knows_yes(em: &Em) -> Result<bool> {
-    let help = em.command("data", &["run", "--help"]).output();
-    let help = help.context("failed to start em")?;
-    Ok(String::from_utf8_lossy(&help.stdout).contains("--yes"))
 }
 
 /// A search of the known best: an environment variable, an argument, replicas and the CPU limit. The median, because a
@@ -190,29 +167,8 @@ objective: {{ minimize: load.response_time.median }}"
     )
 }
 
-fn live() -> Result<Json> {
-    cluster::get(&[
-        "-n",
-        "shop",
-        "deployment",
-        "demo",
-        "--show-managed-fields=false",
-    ])
-}
-
 /// Objects of the namespace, as `KIND/NAME`.
 fn names() -> Result<BTreeSet<String>> {
     let text = cluster::kubectl(&["-n", "shop", "get", KINDS, "-o", "name"])?;
     Ok(text.lines().map(str::to_owned).collect())
-}
-
-/// A part of the object without what Kubernetes writes there by itself; null where there is none.
-fn kept(object: &Json, place: &str) -> Json {
-    let mut part = object.pointer(place).cloned().unwrap_or_default();
-    if place == "/metadata/annotations"
-        && let Some(annotations) = part.as_object_mut()
-    {
-        annotations.remove("deployment.kubernetes.io/revision");
-    }
-    part
 }
