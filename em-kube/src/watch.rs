@@ -225,10 +225,7 @@ where
         kind: <K as Lookup>::DynamicType,
         config: watcher::Config,
         changed: &Counter,
-    ) -> Self
-    where
-        K: 'static,
-    {
+    ) -> Self {
         let writer = reflector::store::Writer::new(kind);
         let store = writer.as_reader();
         let task = tokio::spawn(keep(api, config, writer, Arc::clone(changed)));
@@ -261,14 +258,17 @@ async fn keep<K>(
     <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone,
 {
     let mut events = watcher(api, config).default_backoff().boxed();
+    let mut is_listed = false;
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
+                is_listed |= matches!(event, watcher::Event::InitDone);
                 writer.apply_watcher_event(&event);
                 changed.send_modify(|version| *version += 1);
             }
-            // What may not be read does not become readable by asking again.
-            Err(error) if is_refused(&error) => return,
+            // What may not be read does not become readable by asking again. What could be read once is asked for on and
+            // on: a list that nobody keeps any more would pass for what the cluster shows.
+            Err(error) if is_refused(&error) && !is_listed => return,
             Err(error) => tracing::debug!(%error, "a watch broke off and lists anew"),
         }
     }

@@ -240,7 +240,10 @@ impl Target for KubernetesTarget {
     }
 
     async fn withdraw(&self, cx: &OpContext) -> Result<(), Fault> {
-        self.run_after(cx).await?;
+        // A command that fails after everything was measured must not keep the deployment from being taken down.
+        if let Err(error) = self.run_after(cx).await {
+            tracing::warn!(key = %cx.key, error = Fault::from(error).chain(), "a command of hooks.after failed");
+        }
         if self.is_copied() {
             let cluster = self.cluster().await?;
             let name = copies::name_of(&self.spec, cx);
